@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The tables behind the fault grammar. A new action or key is a row here; the
+ * parser, the printer, help, the manual page and the completion follow.
+ */
+#include "fault_params.h"
+#ifdef __KERNEL__
+#include <linux/string.h>
+#else
+#include <string.h>
+#endif
+
+static const char *const dir_words[] = { "rx", "tx", NULL };
+
+#define K(key)	BIT_ULL(UMF_K_##key)
+
+/* When a rule is in force; the only triggers a level action can have. */
+#define KEYS_WINDOW	(K(ID) | K(ON) | K(AT) | K(FOR) | K(PERIOD) | K(DUTY))
+/* Everything that decides about single operations, on any device. */
+#define KEYS_TRIGGER	(KEYS_WINDOW | K(PROB) | K(BURST) | K(AFTER) | \
+			 K(EVERY) | K(COUNT) | K(SEED))
+#define KEYS_NET	(KEYS_TRIGGER | K(DIR) | K(PEER) | K(MATCH) | K(BPF))
+
+const struct umf_param umf_params[UMF_K_MAX] = {
+	[UMF_K_DIR] = {
+		.name = "dir", .type = UMF_T_WORD, .group = UMF_G_FILTER,
+		.words = dir_words, .form = "rx|tx",
+		.help = "only what the guest receives, or sends; both unless given",
+	},
+	[UMF_K_PEER] = {
+		.name = "peer", .type = UMF_T_MAC, .group = UMF_G_FILTER,
+		.form = "xx:xx:xx:xx:xx:xx",
+		.help = "only frames from or to this port; one sent to many is judged for each",
+	},
+	[UMF_K_MATCH] = {
+		.name = "match", .type = UMF_T_TEXT, .group = UMF_G_FILTER,
+		.form = "'<pcap filter>'",
+		.help = "what bpf= was compiled from; mconsole-fault compiles it",
+	},
+	[UMF_K_BPF] = {
+		.name = "bpf", .type = UMF_T_BPF, .group = UMF_G_FILTER,
+		.form = "\"<count>,<code> <jt> <jf> <k>,...\"",
+		.help = "only frames this classic BPF program accepts (the text form of xt_bpf)",
+	},
+	[UMF_K_BITS] = {
+		.name = "bits", .type = UMF_T_U64, .group = UMF_G_EFFECT,
+		.min = 1, .max = 65536, .form = "N",
+		.help = "how many bits to flip, 1 unless given",
+	},
+	[UMF_K_OFFSET] = {
+		.name = "offset", .type = UMF_T_RANGE, .group = UMF_G_EFFECT,
+		.max = 65535, .form = "A|A-B|A+N",
+		.help = "flip only in these bytes of the frame, from 0; anywhere unless given",
+	},
+	[UMF_K_COPIES] = {
+		.name = "copies", .type = UMF_T_U64, .group = UMF_G_EFFECT,
+		.min = 1, .max = 100, .form = "N",
+		.help = "how many copies to add, 1 unless given",
+	},
+	[UMF_K_TIME] = {
+		.name = "time", .type = UMF_T_TIME, .group = UMF_G_EFFECT,
+		.max = 3600 * UMF_NSEC, .form = "T",
+		.help = "how long to wait",
+	},
+	[UMF_K_JITTER] = {
+		.name = "jitter", .type = UMF_T_TIME, .group = UMF_G_EFFECT,
+		.max = 3600 * UMF_NSEC, .form = "T",
+		.help = "a uniform draw from -T to +T is added to time; at most time",
+	},
+	[UMF_K_LIMIT] = {
+		.name = "limit", .type = UMF_T_U64, .group = UMF_G_EFFECT,
+		.min = 1, .max = 65536, .form = "N",
+		.help = "how many operations may wait, 1000 unless given; more are dropped",
+	},
+	[UMF_K_PROB] = {
+		.name = "prob", .type = UMF_T_PROB, .group = UMF_G_TRIGGER,
+		.max = UMF_PPB, .form = "10%|0.1|1e-6|20ppm",
+		.help = "fires with this probability; always unless given",
+	},
+	[UMF_K_BURST] = {
+		.name = "burst", .type = UMF_T_BURST, .group = UMF_G_TRIGGER,
+		.max = UMF_PPB, .form = "p_bad,p_good[,loss_bad[,loss_good]]",
+		.help = "Gilbert-Elliott: chances to turn bad, to recover, to fire if bad or good",
+	},
+	[UMF_K_AFTER] = {
+		.name = "after", .type = UMF_T_U64, .group = UMF_G_TRIGGER,
+		.max = ~0ULL >> 1, .form = "N",
+		.help = "lets the first N matches pass",
+	},
+	[UMF_K_EVERY] = {
+		.name = "every", .type = UMF_T_U64, .group = UMF_G_TRIGGER,
+		.min = 1, .max = ~0ULL >> 1, .form = "N",
+		.help = "fires on each Nth match only",
+	},
+	[UMF_K_COUNT] = {
+		.name = "count", .type = UMF_T_U64, .group = UMF_G_TRIGGER,
+		.min = 1, .max = ~0ULL >> 1, .form = "N",
+		.help = "is spent after firing N times",
+	},
+	[UMF_K_ON] = {
+		.name = "on", .type = UMF_T_ID, .group = UMF_G_TRIGGER,
+		.form = "<id>",
+		.help = "waits until that rule fires; once spent, waits again",
+	},
+	[UMF_K_AT] = {
+		.name = "at", .type = UMF_T_AT, .group = UMF_G_TRIGGER,
+		.max = UMF_TIME_MAX, .form = "T|+T",
+		.help = "in force from T after boot, or +T after being added or armed",
+	},
+	[UMF_K_FOR] = {
+		.name = "for", .type = UMF_T_TIME, .group = UMF_G_TRIGGER,
+		.min = 1, .max = UMF_TIME_MAX, .form = "T",
+		.help = "in force for this long, then spent",
+	},
+	[UMF_K_PERIOD] = {
+		.name = "period", .type = UMF_T_TIME, .group = UMF_G_TRIGGER,
+		.min = 1000, .max = UMF_TIME_MAX, .form = "T",
+		.help = "in force during the first part of each period; needs duty",
+	},
+	[UMF_K_DUTY] = {
+		.name = "duty", .type = UMF_T_PROB, .group = UMF_G_TRIGGER,
+		.max = UMF_PPB, .form = "P%",
+		.help = "how much of each period; needs period",
+	},
+	[UMF_K_SEED] = {
+		.name = "seed", .type = UMF_T_U64, .group = UMF_G_TRIGGER,
+		.max = ~0ULL, .form = "N",
+		.help = "the rule's own seed; from the guest's seed and the rule's id unless given",
+	},
+	[UMF_K_ID] = {
+		.name = "id", .type = UMF_T_ID, .group = UMF_G_NAME,
+		.form = "<name>",
+		.help = "names the rule; r1, r2, ... unless given",
+	},
+};
+
+const struct umf_action umf_actions[UMF_A_MAX] = {
+	[UMF_A_DROP] = {
+		.name = "drop", .classes = UMF_CLASS_NET, .keys = KEYS_NET,
+		.flags = UMF_AF_FINAL,
+		.help = "the frame is lost",
+	},
+	[UMF_A_CORRUPT] = {
+		.name = "corrupt", .classes = UMF_CLASS_NET,
+		.keys = KEYS_NET | K(BITS) | K(OFFSET),
+		.help = "bits of the frame are flipped; its checksums are left as they were",
+	},
+	[UMF_A_DUP] = {
+		.name = "dup", .classes = UMF_CLASS_NET,
+		.keys = KEYS_NET | K(COPIES),
+		.help = "the frame arrives more than once",
+	},
+	[UMF_A_DELAY] = {
+		.name = "delay", .classes = UMF_CLASS_NET,
+		.keys = KEYS_NET | K(TIME) | K(JITTER) | K(LIMIT),
+		.need = K(TIME), .flags = UMF_AF_DELAY | UMF_AF_EDGES,
+		.help = "the frame waits; frames whose time comes earlier overtake it",
+	},
+	[UMF_A_DOWN] = {
+		.name = "down", .classes = UMF_CLASS_NET, .keys = KEYS_WINDOW,
+		.flags = UMF_AF_LEVEL | UMF_AF_EDGES,
+		.help = "the link has no carrier",
+	},
+	[UMF_A_HOLD] = {
+		.name = "hold", .classes = UMF_CLASS_NET,
+		.keys = KEYS_NET | K(LIMIT),
+		.flags = UMF_AF_FINAL | UMF_AF_EDGES,
+		.help = "the frame is kept, and let go in order when the rule ends",
+	},
+};
+
+const struct umf_verb umf_verbs[UMF_V_MAX] = {
+	[UMF_V_ADD] = { "add", "<device> <action> [key=value ...]",
+		"adds a rule and replies with its id" },
+	[UMF_V_DEL] = { "del", "<id>", "deletes a rule" },
+	[UMF_V_CLEAR] = { "clear", "[<device>]",
+		"deletes all rules, or a device's; what they held is let go" },
+	[UMF_V_LIST] = { "list", "[<device>]",
+		"prints the seed and the rules, as input that makes them again" },
+	[UMF_V_STATS] = { "stats", "[<id>]", "prints what each rule has done" },
+	[UMF_V_EVENTS] = { "events", "[since=<seq>]",
+		"prints the records of firings after that sequence number" },
+	[UMF_V_SEED] = { "seed", "<n>",
+		"sets the guest's seed and restarts the rules' streams" },
+	[UMF_V_SUSPEND] = { "suspend", "<id>|all",
+		"takes a rule out of force until resume" },
+	[UMF_V_RESUME] = { "resume", "<id>|all", "puts it back" },
+	[UMF_V_DEVICES] = { "devices", "", "prints the devices rules can name" },
+	[UMF_V_HELP] = { "help", "[<action>]", "prints verbs, or an action's keys" },
+};
+
+static bool word_is(const char *name, const char *word, size_t len)
+{
+	return strlen(name) == len && !memcmp(name, word, len);
+}
+
+int umf_param_find(const char *word, size_t len)
+{
+	int i;
+
+	for (i = 0; i < UMF_K_MAX; i++)
+		if (word_is(umf_params[i].name, word, len))
+			return i;
+	return -1;
+}
+
+int umf_action_find(const char *word, size_t len, u64 class)
+{
+	int i;
+
+	for (i = 0; i < UMF_A_MAX; i++)
+		if ((umf_actions[i].classes & class) &&
+		    word_is(umf_actions[i].name, word, len))
+			return i;
+	return -1;
+}
+
+int umf_verb_find(const char *word, size_t len)
+{
+	int i;
+
+	for (i = 0; i < UMF_V_MAX; i++)
+		if (word_is(umf_verbs[i].name, word, len))
+			return i;
+	return -1;
+}

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The words of the fault grammar, as tables: keys, actions, verbs.
+ *
+ * One table serves everyone: the parser, the printer and `help` in the guest,
+ * and on the host mconsole-fault, its manual page and its shell completion.
+ * The file therefore needs nothing but integer types and compiles on both
+ * sides; it holds no behaviour beyond looking a word up.
+ */
+#ifndef __UMF_FAULT_PARAMS_H
+#define __UMF_FAULT_PARAMS_H
+
+#ifdef __KERNEL__
+#include <linux/types.h>
+#include <linux/bits.h>
+#else
+#include <stdbool.h>
+#include <stddef.h>
+#include <linux/types.h>
+typedef __u64 u64;
+#ifndef BIT_ULL
+#define BIT_ULL(n)	(1ULL << (n))
+#endif
+#endif
+
+#define UMF_PPB		1000000000ULL	/* probability 1, in parts per billion */
+#define UMF_NSEC	1000000000ULL	/* one second, in nanoseconds */
+#define UMF_ID_LEN	32		/* a rule's name, with its NUL */
+#define UMF_TIME_MAX	(1000000ULL * UMF_NSEC)		/* about 11 days */
+
+/* Device classes, as bits: what a rule on such a device may say. */
+#define UMF_CLASS_NET	BIT_ULL(0)
+
+enum umf_dir {
+	UMF_DIR_RX,
+	UMF_DIR_TX,
+};
+
+/* How a key's value is written. */
+enum umf_type {
+	UMF_T_ID,	/* [A-Za-z_][A-Za-z0-9_.-]*, at most 31 characters */
+	UMF_T_WORD,	/* one of umf_param.words */
+	UMF_T_U64,	/* a whole number, decimal or 0x… */
+	UMF_T_PROB,	/* 10% 0.1 1e-6 20ppm; kept in parts per billion */
+	UMF_T_TIME,	/* a number and ns us ms s m h; kept in nanoseconds */
+	UMF_T_AT,	/* T since boot, or +T from when the rule was armed */
+	UMF_T_BURST,	/* p_bad,p_good[,loss_bad[,loss_good]]; probabilities */
+	UMF_T_RANGE,	/* A, A-B (both included) or A+N (N from A on) */
+	UMF_T_MAC,	/* xx:xx:xx:xx:xx:xx */
+	UMF_T_BPF,	/* classic BPF: "count,code jt jf k,…" as xt_bpf has it */
+	UMF_T_TEXT,	/* free text, quoted where it holds blanks */
+};
+
+/* The order is the order in which a rule is printed. */
+enum umf_key {
+	UMF_K_DIR,
+	UMF_K_PEER,
+	UMF_K_MATCH,
+	UMF_K_BPF,
+	UMF_K_BITS,
+	UMF_K_OFFSET,
+	UMF_K_COPIES,
+	UMF_K_TIME,
+	UMF_K_JITTER,
+	UMF_K_LIMIT,
+	UMF_K_PROB,
+	UMF_K_BURST,
+	UMF_K_AFTER,
+	UMF_K_EVERY,
+	UMF_K_COUNT,
+	UMF_K_ON,
+	UMF_K_AT,
+	UMF_K_FOR,
+	UMF_K_PERIOD,
+	UMF_K_DUTY,
+	UMF_K_SEED,
+	UMF_K_ID,
+	UMF_K_MAX
+};
+
+enum umf_group {
+	UMF_G_FILTER,	/* which operations a rule looks at */
+	UMF_G_EFFECT,	/* what the action does to one */
+	UMF_G_TRIGGER,	/* when, and how often, it fires */
+	UMF_G_NAME,	/* what the rule is called */
+};
+
+struct umf_param {
+	const char *name;
+	enum umf_type type;
+	enum umf_group group;
+	u64 min, max;			/* of numbers, in the unit kept */
+	const char *const *words;	/* UMF_T_WORD: NULL-terminated */
+	const char *form;		/* a value as help shows it */
+	const char *help;
+};
+
+enum umf_action_id {
+	UMF_A_DROP,
+	UMF_A_CORRUPT,
+	UMF_A_DUP,
+	UMF_A_DELAY,
+	UMF_A_DOWN,
+	UMF_A_HOLD,
+	UMF_A_MAX
+};
+
+/* Flags of an action. */
+#define UMF_AF_FINAL	BIT_ULL(0)	/* ends what happens to the operation */
+#define UMF_AF_LEVEL	BIT_ULL(1)	/* a state while in force, not per operation */
+#define UMF_AF_EDGES	BIT_ULL(2)	/* the device must hear when force ends */
+#define UMF_AF_DELAY	BIT_ULL(3)	/* umf_effect.arg is nanoseconds to wait */
+
+struct umf_action {
+	const char *name;
+	u64 classes;		/* UMF_CLASS_… it exists on */
+	u64 keys;		/* BIT_ULL(UMF_K_…) it may carry */
+	u64 need;		/* of these, the ones it must */
+	u64 flags;		/* UMF_AF_… */
+	const char *help;
+};
+
+/* Verbs of the language, in the order of `help`. */
+enum umf_verb_id {
+	UMF_V_ADD,
+	UMF_V_DEL,
+	UMF_V_CLEAR,
+	UMF_V_LIST,
+	UMF_V_STATS,
+	UMF_V_EVENTS,
+	UMF_V_SEED,
+	UMF_V_SUSPEND,
+	UMF_V_RESUME,
+	UMF_V_DEVICES,
+	UMF_V_HELP,
+	UMF_V_MAX
+};
+
+struct umf_verb {
+	const char *name;
+	const char *args;
+	const char *help;
+};
+
+extern const struct umf_param umf_params[UMF_K_MAX];
+extern const struct umf_action umf_actions[UMF_A_MAX];
+extern const struct umf_verb umf_verbs[UMF_V_MAX];
+
+/* Each looks a word of @len bytes up; negative when there is no such word. */
+int umf_param_find(const char *word, size_t len);
+int umf_action_find(const char *word, size_t len, u64 class);
+int umf_verb_find(const char *word, size_t len);
+
+#endif /* __UMF_FAULT_PARAMS_H */
