@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The fault core: what a driver and the core's own files share.
+ *
+ * A driver registers a site (one per device), asks umf_decide() what is to
+ * happen to an operation and applies the verdict to its own object. The core
+ * knows no skb, request or tty; what a rule must ask of one goes through
+ * umf_site_ops. Words and limits of the grammar are in fault_params.h.
+ *
+ * Locking: verbs run under one mutex (fault_rule.c). Rules hang on their site
+ * under RCU. A rule's spinlock protects its trigger and its counters; no other
+ * rule's lock and no driver lock is taken inside it.
+ */
+#ifndef __UMF_FAULT_H
+#define __UMF_FAULT_H
+
+#include <linux/hrtimer.h>
+#include <linux/jump_label.h>
+#include <linux/list.h>
+#include <linux/math64.h>
+#include <linux/spinlock.h>
+#include <linux/types.h>
+#include "fault_params.h"
+
+struct umf_rule;
+struct umf_site;
+
+/* ---- seeded draws: SplitMix64 (Steele, Lea, Flood: OOPSLA 2014) ---- */
+
+struct umf_rng {
+	u64 state;
+};
+
+static inline u64 umf_mix64(u64 z)
+{
+	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
+	z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
+	return z ^ (z >> 31);
+}
+
+static inline u64 umf_rng_next(struct umf_rng *rng)
+{
+	rng->state += 0x9e3779b97f4a7c15ULL;
+	return umf_mix64(rng->state);
+}
+
+/* A draw from 0 to @n - 1, @n > 0; the bias is below n / 2^64. */
+static inline u64 umf_rng_below(struct umf_rng *rng, u64 n)
+{
+	return mul_u64_u64_shr(umf_rng_next(rng), n, 64);
+}
+
+/* ---- replies: text that grows (fault_log.c) ---- */
+
+struct umf_reply {
+	char *text;		/* NUL-terminated once something was said */
+	size_t len, size;
+	int err;		/* 0 or -errno of the first failure */
+};
+
+__printf(2, 3) void umf_say(struct umf_reply *reply, const char *fmt, ...);
+/* Replaces the reply by one line that says what is wrong; returns @err. */
+__printf(3, 4) int umf_fail(struct umf_reply *reply, int err,
+			    const char *fmt, ...);
+void umf_reply_free(struct umf_reply *reply);
+
+/* ---- a rule as written (fault_parse.c) ---- */
+
+struct umf_value {
+	union {
+		/*
+		 * Numbers: a. UMF_T_AT: a, b is 1 for +T. UMF_T_RANGE: first a,
+		 * last b. UMF_T_BURST: a is p_bad | p_good << 32 and
+		 * b is loss_bad | loss_good << 32, all in parts per billion.
+		 * UMF_T_MAC: a, first byte in bits 40-47. UMF_T_WORD: a, index.
+		 */
+		struct {
+			u64 a, b;
+		};
+		char *text;	/* UMF_T_ID, UMF_T_BPF, UMF_T_TEXT; owned */
+	};
+};
+
+struct umf_spec {
+	char device[16];
+	enum umf_action_id action;
+	u64 have;			/* BIT_ULL(UMF_K_…) present in val */
+	struct umf_value val[UMF_K_MAX];
+};
+
+static inline bool umf_has(const struct umf_spec *spec, enum umf_key key)
+{
+	return spec->have & BIT_ULL(key);
+}
+
+/* A key's number, or @def where the rule does not say. */
+static inline u64 umf_num(const struct umf_spec *spec, enum umf_key key, u64 def)
+{
+	return umf_has(spec, key) ? spec->val[key].a : def;
+}
+
+/*
+ * Cuts the next statement off *@pos into *@stmt, NUL-terminated in place; it
+ * ends at ';', a newline or the text's end. 1: there was one; 0: the text has
+ * ended; -EINVAL: a quote is not closed.
+ */
+int umf_parse_statement(char **pos, char **stmt);
+/* Cuts the next word off a statement, quotes removed in place; NULL: no more. */
+char *umf_parse_word(char **pos);
+/*
+ * Reads "<action> key=value …" for a device of @class into @spec, whose device
+ * is already set. 0, or -EINVAL with the reason in @reply and @spec empty.
+ */
+int umf_parse_rule(char *text, u64 class, struct umf_spec *spec,
+		   struct umf_reply *reply);
+int umf_parse_number(const char *word, u64 *val);	/* decimal or 0x… */
+/* "<device> <action> key=value …", valid input for add. */
+void umf_print_rule(struct umf_reply *reply, const struct umf_spec *spec);
+void umf_print_value(struct umf_reply *reply, enum umf_key key,
+		     const struct umf_value *val);
+void umf_spec_free(struct umf_spec *spec);
+
+/* ---- when a rule fires: pure, time comes in (fault_trigger.c) ---- */
+
+enum umf_phase {
+	UMF_WAITING,	/* on= has not fired, or at= has not come */
+	UMF_OPEN,	/* in force */
+	UMF_CLOSED,	/* between two duty parts of a period */
+	UMF_SPENT,	/* count= reached or for= over */
+};
+
+struct umf_trigger {
+	u64 seed;	/* of the rule's own stream */
+	u64 draw;	/* position in it: matches since it was seeded */
+	u64 seen;	/* matches since armed */
+	u64 shots;	/* firings since armed */
+	u64 armed_at;	/* guest monotonic, ns */
+	bool armed;
+	bool bad;	/* Gilbert–Elliott state */
+};
+
+void umf_trigger_seed(struct umf_trigger *trig, const struct umf_spec *spec,
+		      u64 guest_seed);
+void umf_trigger_arm(struct umf_trigger *trig, u64 now);
+enum umf_phase umf_trigger_phase(const struct umf_trigger *trig,
+				 const struct umf_spec *spec, u64 now);
+/* The same by the clock alone: a reached count= does not end it. */
+enum umf_phase umf_trigger_window(const struct umf_trigger *trig,
+				  const struct umf_spec *spec, u64 now);
+/* When the window next opens or closes; U64_MAX: never by itself. */
+u64 umf_trigger_edge(const struct umf_trigger *trig,
+		     const struct umf_spec *spec, u64 now);
+/* One match while open: does it fire? Then @rng is the firing's own stream. */
+bool umf_trigger_match(struct umf_trigger *trig, const struct umf_spec *spec,
+		       struct umf_rng *rng);
+
+/* ---- operations and verdicts ---- */
+
+/* What a driver says of one operation; it embeds this in a struct of its own. */
+struct umf_op {
+	enum umf_dir dir;
+	size_t len;		/* bytes the operation moves */
+};
+
+/* One fired rule. */
+struct umf_effect {
+	enum umf_action_id action;
+	u32 rule;		/* number, never used twice; for umf_rule_…() */
+	const struct umf_spec *spec;	/* valid inside the RCU section only */
+	u64 arg;		/* UMF_AF_DELAY: nanoseconds */
+	struct umf_rng rng;	/* for all draws this firing still needs */
+};
+
+#define UMF_EFFECTS_MAX	8
+
+/*
+ * In the order of the rules. An operation takes at most UMF_EFFECTS_MAX
+ * effects; rules behind the last of them are not asked.
+ */
+struct umf_verdict {
+	unsigned int n;
+	struct umf_effect effect[UMF_EFFECTS_MAX];
+};
+
+/* ---- sites (fault_rule.c) ---- */
+
+struct umf_site_ops {
+	/*
+	 * Checks and compiles what only this class understands (a filter
+	 * program); may sleep. Returns 0 or umf_fail(). Optional.
+	 */
+	int (*prepare)(struct umf_rule *rule, struct umf_reply *reply);
+	void (*release)(struct umf_rule *rule);
+	/* Do the class's own filters (not dir=) accept it? Any context. */
+	bool (*match)(const struct umf_rule *rule, const struct umf_op *op);
+	/* What is done to what, in a few words for the event log. */
+	void (*describe)(const struct umf_op *op,
+			 const struct umf_effect *effect, char *buf, size_t len);
+	/*
+	 * A rule came, went, was suspended or resumed, or a window opened or
+	 * closed: bring level actions and held operations up to date. Called
+	 * without locks, in process or softirq context; must not sleep.
+	 */
+	void (*update)(struct umf_site *site);
+};
+
+struct umf_site {
+	char name[16];			/* set by the driver, as the four */
+	u64 class;
+	const struct umf_site_ops *ops;
+	/* The core's: */
+	struct list_head list;		/* all sites; the verbs' mutex */
+	struct list_head rules;		/* in list order; RCU, the verbs' mutex */
+	unsigned int nrules;
+	atomic64_t index;		/* operations decided since the first rule */
+};
+
+struct umf_stats {
+	u64 matched, fired, bytes;
+	u64 first_time, first_index;	/* valid when fired > 0 */
+	u64 last_time, last_index;
+};
+
+struct umf_rule {
+	struct umf_spec spec;
+	void *priv;			/* the class's, from prepare to release */
+	u32 nr;
+	struct umf_site *site;
+	struct umf_rule *on;		/* the rule that arms this one */
+	struct list_head arms;		/* the rules this one arms; RCU */
+	struct list_head armed_by;	/* on on->arms */
+	struct list_head list;		/* on site->rules; RCU */
+	struct list_head all;		/* on the list of all, in add order */
+	bool dead;			/* being removed; the verbs' mutex */
+	atomic64_t evaluated;
+	struct hrtimer timer;		/* the next edge, of UMF_AF_EDGES rules */
+	spinlock_t lock;		/* what follows */
+	struct umf_trigger trig;
+	struct umf_stats stats;
+	bool suspended;
+	bool in_force;			/* as the last edge left it */
+};
+
+DECLARE_STATIC_KEY_FALSE(umf_any_rule);
+
+int umf_site_add(struct umf_site *site);	/* -EEXIST for a known name */
+void umf_site_del(struct umf_site *site);	/* its rules go with it */
+
+/* The one test on a hot path. */
+static inline bool umf_site_active(const struct umf_site *site)
+{
+	return static_branch_unlikely(&umf_any_rule) && READ_ONCE(site->nrules);
+}
+
+/*
+ * What is to happen to this operation. Call it, and use the verdict's specs,
+ * inside rcu_read_lock(); any context but NMI.
+ */
+struct umf_verdict umf_decide(struct umf_site *site, const struct umf_op *op);
+
+/* Is a rule with this level action in force? */
+bool umf_site_level(struct umf_site *site, enum umf_action_id action);
+/* Is that rule still listed at all? Is it still in force by the clock? */
+bool umf_rule_listed(struct umf_site *site, u32 nr);
+bool umf_rule_in_force(struct umf_site *site, u32 nr);
+
+/* ---- verbs (fault_verb.c) and what they use of fault_rule.c ---- */
+
+/*
+ * Runs statements separated by ';' or newlines; @text is cut up. Stops at the
+ * first that fails, earlier ones stand. Returns reply->err. May sleep.
+ */
+int umf_command(char *text, struct umf_reply *reply);
+
+/* @device or @id NULL: all. Each returns 0 or umf_fail(); may sleep. */
+int umf_rule_add(const char *device, char *text, struct umf_reply *reply);
+int umf_rule_del(const char *id, struct umf_reply *reply);
+int umf_rules_clear(const char *device, struct umf_reply *reply);
+int umf_rules_list(const char *device, struct umf_reply *reply);
+int umf_rules_stats(const char *id, struct umf_reply *reply);
+int umf_rules_suspend(const char *id, bool suspend, struct umf_reply *reply);
+int umf_rules_devices(struct umf_reply *reply);
+int umf_rules_seed(u64 seed, struct umf_reply *reply);
+u64 umf_rules_get_seed(void);
+
+/* ---- event log (fault_log.c) ---- */
+
+#define UMF_WHAT_LEN	96
+
+struct umf_event {
+	u64 seq;		/* from 1 */
+	u64 time;		/* guest monotonic, ns */
+	u64 index;		/* of the operation on its device */
+	char rule[UMF_ID_LEN];
+	char device[16];
+	enum umf_action_id action;
+	char what[UMF_WHAT_LEN];
+};
+
+void umf_log_event(struct umf_event *event);	/* gives it its seq */
+/*
+ * The oldest record after @since into @event; false when there is none.
+ * *@lost says how many that had come since were overwritten.
+ */
+bool umf_log_read(u64 since, struct umf_event *event, u64 *lost);
+void umf_print_event(struct umf_reply *reply, const struct umf_event *event);
+int umf_log_print(u64 since, struct umf_reply *reply);
+struct wait_queue_head *umf_log_wait(void);
+
+#endif /* __UMF_FAULT_H */
