@@ -1,0 +1,688 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Rules and the sites they hang on: adding, deciding, ending.
+ *
+ * A site is a device. Its rules are a list in the order they were added, and
+ * umf_decide() holds an operation against each. A rule with a level action is
+ * not asked there: it is a state, in force or not, and so is what `hold` keeps.
+ * For these an hrtimer visits every edge of the rule's window and tells the
+ * site. A rule that fires arms the rules that name it with on=; those are
+ * always younger, so the chains have no loops.
+ *
+ * Under umf_mutex: the lists of sites and of all rules, every change to a
+ * site's rules, the guest's seed. A rule leaves its lists first, then a grace
+ * period passes, then its timer is cancelled and it is freed.
+ */
+#include <linux/ktime.h>
+#include <linux/limits.h>
+#include <linux/mutex.h>
+#include <linux/random.h>
+#include <linux/rculist.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+#include "fault.h"
+
+static DEFINE_MUTEX(umf_mutex);
+static LIST_HEAD(umf_sites);
+static LIST_HEAD(umf_rules);		/* all, in the order they were added */
+static u64 umf_seed;			/* the guest's */
+static u32 umf_last_nr;			/* numbers are never used twice */
+static u32 umf_last_id;			/* r1, r2, …; restarts at clear */
+
+DEFINE_STATIC_KEY_FALSE(umf_any_rule);
+
+static const struct umf_action *rule_action(const struct umf_rule *rule)
+{
+	return &umf_actions[rule->spec.action];
+}
+
+static const char *rule_id(const struct umf_rule *rule)
+{
+	return rule->spec.val[UMF_K_ID].text;
+}
+
+static const char *class_name(u64 class)
+{
+	return class == UMF_CLASS_NET ? "net" : "?";
+}
+
+/* ---- looking things up ---- */
+
+static struct umf_site *site_find(const char *name)
+{
+	struct umf_site *site;
+
+	list_for_each_entry(site, &umf_sites, list)
+		if (!strcmp(site->name, name))
+			return site;
+	return NULL;
+}
+
+static int fail_site(const char *name, struct umf_reply *reply)
+{
+	struct umf_reply known = {};
+	struct umf_site *site;
+	int err;
+
+	list_for_each_entry(site, &umf_sites, list)
+		umf_say(&known, " %s", site->name);
+	err = umf_fail(reply, -ENODEV, "no device %s: there is%s", name,
+		       known.text ?: " none");
+	umf_reply_free(&known);
+	return err;
+}
+
+static struct umf_rule *rule_find(const char *id)
+{
+	struct umf_rule *rule;
+
+	list_for_each_entry(rule, &umf_rules, all)
+		if (!strcmp(rule_id(rule), id))
+			return rule;
+	return NULL;
+}
+
+static int fail_rule(const char *id, struct umf_reply *reply)
+{
+	return umf_fail(reply, -ENOENT, "no rule %s: list shows those there are",
+			id);
+}
+
+/* ---- firing ---- */
+
+static void log_rule(const struct umf_rule *rule, u64 now, u64 index,
+		     const struct umf_op *op, const struct umf_effect *effect,
+		     const char *what)
+{
+	struct umf_event event = {
+		.time = now,
+		.index = index,
+		.action = rule->spec.action,
+	};
+
+	strscpy(event.rule, rule_id(rule), sizeof(event.rule));
+	strscpy(event.device, rule->site->name, sizeof(event.device));
+	if (what)
+		strscpy(event.what, what, sizeof(event.what));
+	else if (rule->site->ops->describe)
+		rule->site->ops->describe(op, effect, event.what,
+					  sizeof(event.what));
+	umf_log_event(&event);
+}
+
+static void rule_count(struct umf_rule *rule, u64 now, u64 index, size_t bytes)
+{
+	struct umf_stats *stats = &rule->stats;
+
+	lockdep_assert_held(&rule->lock);
+	if (!stats->fired++) {
+		stats->first_time = now;
+		stats->first_index = index;
+	}
+	stats->last_time = now;
+	stats->last_index = index;
+	stats->bytes += bytes;
+}
+
+static void rule_arm(struct umf_rule *rule, u64 now)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&rule->lock, flags);
+	if (umf_trigger_phase(&rule->trig, &rule->spec, now) == UMF_SPENT ||
+	    !rule->trig.armed)
+		umf_trigger_arm(&rule->trig, now);
+	spin_unlock_irqrestore(&rule->lock, flags);
+	if (rule_action(rule)->flags & UMF_AF_EDGES)
+		hrtimer_start(&rule->timer, 0, HRTIMER_MODE_ABS_SOFT);
+}
+
+static void arm_others(struct umf_rule *rule, u64 now)
+{
+	struct umf_rule *next;
+
+	list_for_each_entry_rcu(next, &rule->arms, armed_by)
+		rule_arm(next, now);
+}
+
+static bool rule_fires(struct umf_rule *rule, const struct umf_op *op, u64 now,
+		       u64 index, struct umf_effect *effect)
+{
+	const struct umf_spec *spec = &rule->spec;
+	const struct umf_site_ops *ops = rule->site->ops;
+	unsigned long flags;
+	bool fires = false;
+
+	if (READ_ONCE(rule->suspended))
+		return false;
+	atomic64_inc(&rule->evaluated);
+	if (umf_has(spec, UMF_K_DIR) && spec->val[UMF_K_DIR].a != op->dir)
+		return false;
+	if (ops->match && !ops->match(rule, op))
+		return false;
+
+	spin_lock_irqsave(&rule->lock, flags);
+	if (umf_trigger_phase(&rule->trig, spec, now) == UMF_OPEN) {
+		rule->stats.matched++;
+		fires = umf_trigger_match(&rule->trig, spec, &effect->rng);
+		if (fires)
+			rule_count(rule, now, index, op->len);
+	}
+	spin_unlock_irqrestore(&rule->lock, flags);
+	return fires;
+}
+
+struct umf_verdict umf_decide(struct umf_site *site, const struct umf_op *op)
+{
+	struct umf_verdict verdict = { .n = 0 };
+	u64 now = ktime_get_ns(), index = atomic64_fetch_inc(&site->index);
+	struct umf_effect *effect = verdict.effect;
+	struct umf_rule *rule;
+
+	list_for_each_entry_rcu(rule, &site->rules, list) {
+		u64 aflags = rule_action(rule)->flags;
+
+		if (aflags & UMF_AF_LEVEL)
+			continue;
+		if (!rule_fires(rule, op, now, index, effect))
+			continue;
+		effect->action = rule->spec.action;
+		effect->rule = rule->nr;
+		effect->spec = &rule->spec;
+		effect->arg = 0;
+		if (aflags & UMF_AF_DELAY) {
+			u64 jitter = umf_num(&rule->spec, UMF_K_JITTER, 0);
+
+			effect->arg = umf_num(&rule->spec, UMF_K_TIME, 0) -
+				      jitter +
+				      umf_rng_below(&effect->rng, 2 * jitter + 1);
+		}
+		log_rule(rule, now, index, op, effect, NULL);
+		arm_others(rule, now);
+		effect++;
+		if (++verdict.n == UMF_EFFECTS_MAX || (aflags & UMF_AF_FINAL))
+			break;
+	}
+	return verdict;
+}
+
+/* ---- edges ---- */
+
+/*
+ * Brings a UMF_AF_EDGES rule up to the clock and sets its timer for the next
+ * edge. Returns whether it came into force or went out of it.
+ */
+static bool rule_edge(struct umf_rule *rule)
+{
+	bool level = rule_action(rule)->flags & UMF_AF_LEVEL, open, changed;
+	u64 now = ktime_get_ns(), next;
+	enum umf_phase phase;
+	unsigned long flags;
+
+	spin_lock_irqsave(&rule->lock, flags);
+	phase = umf_trigger_window(&rule->trig, &rule->spec, now);
+	open = phase == UMF_OPEN && !rule->suspended;
+	changed = open != rule->in_force;
+	rule->in_force = open;
+	if (changed && open && level) {
+		rule->trig.shots++;
+		rule->stats.matched++;
+		rule_count(rule, now, 0, 0);
+	}
+	if (phase == UMF_SPENT && rule->on)
+		rule->trig.armed = false;
+	next = umf_trigger_edge(&rule->trig, &rule->spec, now);
+	spin_unlock_irqrestore(&rule->lock, flags);
+
+	if (changed && level)
+		log_rule(rule, now, 0, NULL, NULL, open ? "begin" : "end");
+	if (changed && level && open)
+		arm_others(rule, now);
+	if (next != U64_MAX)
+		hrtimer_start(&rule->timer, ns_to_ktime(next),
+			      HRTIMER_MODE_ABS_SOFT);
+	return changed;
+}
+
+static enum hrtimer_restart rule_timer(struct hrtimer *timer)
+{
+	struct umf_rule *rule = container_of(timer, struct umf_rule, timer);
+
+	rcu_read_lock();
+	if (rule_edge(rule) && rule->site->ops->update)
+		rule->site->ops->update(rule->site);
+	rcu_read_unlock();
+	return HRTIMER_NORESTART;
+}
+
+static void site_update(struct umf_site *site)
+{
+	if (site->ops->update)
+		site->ops->update(site);
+}
+
+static struct umf_rule *site_rule(struct umf_site *site, u32 nr)
+{
+	struct umf_rule *rule;
+
+	list_for_each_entry_rcu(rule, &site->rules, list)
+		if (rule->nr == nr)
+			return rule;
+	return NULL;
+}
+
+bool umf_rule_listed(struct umf_site *site, u32 nr)
+{
+	bool listed;
+
+	rcu_read_lock();
+	listed = site_rule(site, nr);
+	rcu_read_unlock();
+	return listed;
+}
+
+bool umf_rule_in_force(struct umf_site *site, u32 nr)
+{
+	struct umf_rule *rule;
+	bool in_force;
+
+	rcu_read_lock();
+	rule = site_rule(site, nr);
+	in_force = rule && READ_ONCE(rule->in_force);
+	rcu_read_unlock();
+	return in_force;
+}
+
+bool umf_site_level(struct umf_site *site, enum umf_action_id action)
+{
+	struct umf_rule *rule;
+	bool level = false;
+
+	rcu_read_lock();
+	list_for_each_entry_rcu(rule, &site->rules, list) {
+		if (rule->spec.action == action && READ_ONCE(rule->in_force)) {
+			level = true;
+			break;
+		}
+	}
+	rcu_read_unlock();
+	return level;
+}
+
+/* ---- adding ---- */
+
+static void rule_free(struct umf_rule *rule)
+{
+	if (rule->priv && rule->site->ops->release)
+		rule->site->ops->release(rule);
+	umf_spec_free(&rule->spec);
+	kfree(rule);
+}
+
+/* Gives the rule its name and finds the one that arms it. */
+static int rule_name(struct umf_rule *rule, struct umf_reply *reply)
+{
+	struct umf_spec *spec = &rule->spec;
+	char id[UMF_ID_LEN];
+
+	if (umf_has(spec, UMF_K_ON)) {
+		rule->on = rule_find(spec->val[UMF_K_ON].text);
+		if (!rule->on)
+			return umf_fail(reply, -ENOENT,
+					"on=%s: no such rule yet",
+					spec->val[UMF_K_ON].text);
+	}
+	if (umf_has(spec, UMF_K_ID)) {
+		if (rule_find(rule_id(rule)))
+			return umf_fail(reply, -EEXIST,
+					"id=%s: a rule of that name is there",
+					rule_id(rule));
+		return 0;
+	}
+	do {
+		snprintf(id, sizeof(id), "r%u", ++umf_last_id);
+	} while (rule_find(id));
+	spec->val[UMF_K_ID].text = kstrdup(id, GFP_KERNEL);
+	if (!spec->val[UMF_K_ID].text)
+		return umf_fail(reply, -ENOMEM, "out of memory");
+	spec->have |= BIT_ULL(UMF_K_ID);
+	return 0;
+}
+
+static struct umf_rule *rule_make(struct umf_site *site, char *text,
+				  struct umf_reply *reply)
+{
+	struct umf_rule *rule = kzalloc_obj(*rule);
+	int err;
+
+	if (!rule) {
+		umf_fail(reply, -ENOMEM, "out of memory");
+		return NULL;
+	}
+	rule->site = site;
+	spin_lock_init(&rule->lock);
+	INIT_LIST_HEAD(&rule->arms);
+	INIT_LIST_HEAD(&rule->armed_by);
+	hrtimer_setup(&rule->timer, rule_timer, CLOCK_MONOTONIC,
+		      HRTIMER_MODE_ABS_SOFT);
+	strscpy(rule->spec.device, site->name, sizeof(rule->spec.device));
+
+	err = umf_parse_rule(text, site->class, &rule->spec, reply);
+	if (!err && site->ops->prepare)
+		err = site->ops->prepare(rule, reply);
+	if (!err)
+		err = rule_name(rule, reply);
+	if (!err)
+		return rule;
+	rule_free(rule);
+	return NULL;
+}
+
+static void rule_insert(struct umf_rule *rule)
+{
+	struct umf_site *site = rule->site;
+
+	rule->nr = ++umf_last_nr;
+	umf_trigger_seed(&rule->trig, &rule->spec, umf_seed);
+	if (rule->on)
+		list_add_tail_rcu(&rule->armed_by, &rule->on->arms);
+	else
+		umf_trigger_arm(&rule->trig, ktime_get_ns());
+	list_add_tail(&rule->all, &umf_rules);
+	if (!site->nrules)
+		atomic64_set(&site->index, 0);
+	list_add_tail_rcu(&rule->list, &site->rules);
+	WRITE_ONCE(site->nrules, site->nrules + 1);
+	static_branch_inc(&umf_any_rule);
+	if (rule_action(rule)->flags & UMF_AF_EDGES) {
+		rcu_read_lock();
+		rule_edge(rule);
+		rcu_read_unlock();
+	}
+	site_update(site);
+}
+
+int umf_rule_add(const char *device, char *text, struct umf_reply *reply)
+{
+	struct umf_site *site;
+	struct umf_rule *rule;
+
+	mutex_lock(&umf_mutex);
+	site = site_find(device);
+	if (!site) {
+		fail_site(device, reply);
+	} else {
+		rule = rule_make(site, text, reply);
+		if (rule) {
+			rule_insert(rule);
+			umf_say(reply, "%s\n", rule_id(rule));
+		}
+	}
+	mutex_unlock(&umf_mutex);
+	return reply->err;
+}
+
+/* ---- ending ---- */
+
+/* Removes the rules marked dead, and tells their sites. */
+static void rules_bury(void)
+{
+	struct umf_rule *rule, *next;
+	struct umf_site *site;
+	LIST_HEAD(dead);
+
+	list_for_each_entry_safe(rule, next, &umf_rules, all) {
+		if (!rule->dead)
+			continue;
+		list_move_tail(&rule->all, &dead);
+		list_del_rcu(&rule->list);
+		if (rule->on)
+			list_del_rcu(&rule->armed_by);
+		WRITE_ONCE(rule->site->nrules, rule->site->nrules - 1);
+	}
+	if (list_empty(&dead))
+		return;
+	synchronize_rcu();
+	list_for_each_entry(rule, &dead, all)
+		hrtimer_cancel(&rule->timer);
+	/* before the rules are freed: each site is told once, of all of them */
+	list_for_each_entry(site, &umf_sites, list)
+		site_update(site);
+	list_for_each_entry_safe(rule, next, &dead, all) {
+		static_branch_dec(&umf_any_rule);
+		rule_free(rule);
+	}
+}
+
+/* Marks the rules of a site, or of all, and those that they arm. */
+static void rules_condemn(const struct umf_site *site)
+{
+	struct umf_rule *rule;
+
+	list_for_each_entry(rule, &umf_rules, all)
+		rule->dead = !site || rule->site == site ||
+			     (rule->on && rule->on->dead);
+}
+
+int umf_rules_clear(const char *device, struct umf_reply *reply)
+{
+	struct umf_site *site = NULL;
+
+	mutex_lock(&umf_mutex);
+	if (device)
+		site = site_find(device);
+	if (device && !site) {
+		fail_site(device, reply);
+	} else {
+		rules_condemn(site);
+		rules_bury();
+		if (list_empty(&umf_rules))
+			umf_last_id = 0;
+	}
+	mutex_unlock(&umf_mutex);
+	return reply->err;
+}
+
+int umf_rule_del(const char *id, struct umf_reply *reply)
+{
+	struct umf_rule *rule;
+
+	mutex_lock(&umf_mutex);
+	rule = rule_find(id);
+	if (!rule) {
+		fail_rule(id, reply);
+	} else if (!list_empty(&rule->arms)) {
+		struct umf_rule *armed = list_first_entry(&rule->arms,
+							  struct umf_rule,
+							  armed_by);
+
+		umf_fail(reply, -EBUSY, "%s: %s waits for it (on=%s); delete that first",
+			 id, rule_id(armed), id);
+	} else {
+		rule->dead = true;
+		rules_bury();
+	}
+	mutex_unlock(&umf_mutex);
+	return reply->err;
+}
+
+int umf_rules_suspend(const char *id, bool suspend, struct umf_reply *reply)
+{
+	struct umf_rule *rule;
+	struct umf_site *site;
+	bool found = !id;
+
+	mutex_lock(&umf_mutex);
+	list_for_each_entry(rule, &umf_rules, all) {
+		if (id && strcmp(rule_id(rule), id))
+			continue;
+		found = true;
+		spin_lock_irq(&rule->lock);
+		rule->suspended = suspend;
+		spin_unlock_irq(&rule->lock);
+		if (rule_action(rule)->flags & UMF_AF_EDGES) {
+			rcu_read_lock();
+			rule_edge(rule);
+			rcu_read_unlock();
+		}
+	}
+	if (!found)
+		fail_rule(id, reply);
+	else
+		list_for_each_entry(site, &umf_sites, list)
+			site_update(site);
+	mutex_unlock(&umf_mutex);
+	return reply->err;
+}
+
+/* ---- showing ---- */
+
+int umf_rules_list(const char *device, struct umf_reply *reply)
+{
+	struct umf_rule *rule;
+
+	mutex_lock(&umf_mutex);
+	if (device && !site_find(device)) {
+		fail_site(device, reply);
+		goto out;
+	}
+	umf_say(reply, "seed %llu\n", umf_seed);
+	list_for_each_entry(rule, &umf_rules, all) {
+		if (device && strcmp(rule->site->name, device))
+			continue;
+		umf_say(reply, "add ");
+		umf_print_rule(reply, &rule->spec);
+		umf_say(reply, "\n");
+	}
+	list_for_each_entry(rule, &umf_rules, all)
+		if (rule->suspended &&
+		    (!device || !strcmp(rule->site->name, device)))
+			umf_say(reply, "suspend %s\n", rule_id(rule));
+out:
+	mutex_unlock(&umf_mutex);
+	return reply->err;
+}
+
+static void print_moment(struct umf_reply *reply, const char *what, u64 time,
+			 u64 index)
+{
+	u64 sec = div64_u64(time, UMF_NSEC);
+
+	umf_say(reply, " %s=%llu.%09llu@%llu", what, sec,
+		time - sec * UMF_NSEC, index);
+}
+
+static void print_stats(struct umf_rule *rule, struct umf_reply *reply)
+{
+	static const char *const states[] = {
+		[UMF_WAITING] = "waiting", [UMF_OPEN] = "open",
+		[UMF_CLOSED] = "closed", [UMF_SPENT] = "spent",
+	};
+	struct umf_stats stats;
+	enum umf_phase phase;
+	bool suspended;
+
+	spin_lock_irq(&rule->lock);
+	stats = rule->stats;
+	suspended = rule->suspended;
+	phase = umf_trigger_phase(&rule->trig, &rule->spec, ktime_get_ns());
+	spin_unlock_irq(&rule->lock);
+	if (phase == UMF_SPENT && rule->on)
+		phase = UMF_WAITING;
+
+	umf_say(reply, "%s %s %s state=%s evaluated=%llu matched=%llu fired=%llu bytes=%llu",
+		rule_id(rule), rule->site->name, rule_action(rule)->name,
+		suspended ? "suspended" : states[phase],
+		(u64)atomic64_read(&rule->evaluated), stats.matched,
+		stats.fired, stats.bytes);
+	if (stats.fired) {
+		print_moment(reply, "first", stats.first_time,
+			     stats.first_index);
+		print_moment(reply, "last", stats.last_time, stats.last_index);
+	}
+	umf_say(reply, "\n");
+}
+
+int umf_rules_stats(const char *id, struct umf_reply *reply)
+{
+	struct umf_rule *rule;
+	bool found = !id;
+
+	mutex_lock(&umf_mutex);
+	list_for_each_entry(rule, &umf_rules, all) {
+		if (id && strcmp(rule_id(rule), id))
+			continue;
+		found = true;
+		print_stats(rule, reply);
+	}
+	if (!found)
+		fail_rule(id, reply);
+	mutex_unlock(&umf_mutex);
+	return reply->err;
+}
+
+int umf_rules_devices(struct umf_reply *reply)
+{
+	struct umf_site *site;
+
+	mutex_lock(&umf_mutex);
+	list_for_each_entry(site, &umf_sites, list)
+		umf_say(reply, "%s %s rules=%u\n", site->name,
+			class_name(site->class), site->nrules);
+	mutex_unlock(&umf_mutex);
+	return reply->err;
+}
+
+int umf_rules_seed(u64 seed, struct umf_reply *reply)
+{
+	struct umf_rule *rule;
+
+	mutex_lock(&umf_mutex);
+	umf_seed = seed;
+	list_for_each_entry(rule, &umf_rules, all) {
+		spin_lock_irq(&rule->lock);
+		umf_trigger_seed(&rule->trig, &rule->spec, seed);
+		spin_unlock_irq(&rule->lock);
+	}
+	mutex_unlock(&umf_mutex);
+	return reply->err;
+}
+
+u64 umf_rules_get_seed(void)
+{
+	return READ_ONCE(umf_seed);
+}
+
+/* ---- sites ---- */
+
+int umf_site_add(struct umf_site *site)
+{
+	int err = 0;
+
+	INIT_LIST_HEAD(&site->rules);
+	site->nrules = 0;
+	atomic64_set(&site->index, 0);
+	mutex_lock(&umf_mutex);
+	if (site_find(site->name))
+		err = -EEXIST;
+	else
+		list_add_tail(&site->list, &umf_sites);
+	mutex_unlock(&umf_mutex);
+	return err;
+}
+
+void umf_site_del(struct umf_site *site)
+{
+	mutex_lock(&umf_mutex);
+	rules_condemn(site);
+	rules_bury();
+	list_del(&site->list);
+	mutex_unlock(&umf_mutex);
+}
+
+static int __init umf_seed_init(void)
+{
+	umf_seed = get_random_u64();
+	return 0;
+}
+subsys_initcall(umf_seed_init);
