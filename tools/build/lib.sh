@@ -1,0 +1,89 @@
+# shellcheck shell=bash disable=SC2034
+# What the build scripts share: where things are, how they speak.  Sourced, from anywhere.
+
+TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+BUILD=$TOP/build
+V=${V:-}
+
+# The lines the project stands behind; arch-um-patches/ has a folder for each.
+known_lines() {
+	local d
+	for d in "$TOP"/arch-um-patches/*/series; do
+		d=${d%/series}
+		echo "${d##*/}"
+	done
+}
+
+say() { printf '[%s] %s\n' "${SAY:-umf}" "$*" >&2; }
+
+die() {
+	printf '%s: %s\n' "${SAY:-umf}" "$*" >&2
+	exit 1
+}
+
+elapsed() { printf '%dm%02ds' $((SECONDS / 60)) $((SECONDS % 60)); }
+
+# lock <file>: held until this process ends; says so if it has to wait.
+lock() {
+	mkdir -p "$(dirname "$1")"
+	exec 9>"$1"
+	flock -n 9 || {
+		say "waiting for another build of the same tree"
+		flock 9
+	}
+}
+
+# kernel_version <tree>: "6.12.117" from its Makefile
+kernel_version() {
+	awk -F'= *' '
+		/^VERSION *=/ { v = $2 } /^PATCHLEVEL *=/ { p = $2 } /^SUBLEVEL *=/ { s = $2 }
+		/^EXTRAVERSION *=/ { e = $2 } e || /^NAME *=/ { exit }
+		END { if (v == "") exit 1; print v "." p (s == "" || s == "0" ? "" : "." s) e }' "$1/Makefile"
+}
+
+# nearest_line <version>: the known line whose patches fit a tree of that version best:
+# the newest one that is not newer than it, else the oldest.
+nearest_line() {
+	local l best='' v=${1%%-*}
+	v=$(cut -d. -f1,2 <<<"$v")
+	for l in $(known_lines | sort -V); do
+		if [[ -z $best ]] || [[ $(printf '%s\n%s\n' "$l" "$v" | sort -V | head -n 1) == "$l" ]]; then
+			best=$l
+		fi
+	done
+	echo "$best"
+}
+
+# series <line>: its patches in order, one path each
+series() {
+	local p
+	while read -r p; do
+		case $p in '' | \#*) continue ;; esac
+		realpath -m "$TOP/arch-um-patches/$1/$p"
+	done <"$TOP/arch-um-patches/$1/series"
+}
+
+# touched <patch>...: the files they edit
+touched() {
+	if (($#)); then
+		sed -n 's|^--- a/\([^\t]*\).*|\1|p' "$@" | sort -u
+	fi
+}
+
+# watch_lines <what> <total>: reads a build log on stdin, shows how far it is.
+# On a terminal one line is rewritten, elsewhere a line is added every 30 s.
+watch_lines() {
+	awk -v what="$1" -v total="$2" -v tty="$([[ -t 2 ]] && echo 1)" '
+		function show(end,  t, s) {
+			t = systime() - start
+			s = sprintf("[%s] %d%s objects, %dm%02ds", what, n,
+				    total > n && !end ? " of about " total : "", t / 60, t % 60)
+			if (tty) printf "\r%s\033[K%s", s, end ? "\n" : "" > "/dev/stderr"
+			else print s > "/dev/stderr"
+			fflush("/dev/stderr")
+		}
+		BEGIN { start = last = systime() }
+		/^ +(CC|AS|HOSTCC|LD|AR) / { n++ }
+		{ now = systime(); if (now - last >= (tty ? 1 : 30)) { last = now; show(0) } }
+		END { if (n) show(1) }'
+}
