@@ -1,0 +1,69 @@
+#!/bin/bash
+# patches-check.sh <line>...: proves each patch of each line: git can read it, it names a test that is
+# there, it edits existing files only, checkpatch has nothing to say, it applies without fuzz, and the
+# tree builds after it.
+SAY="patches-check"
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/check-tree.sh"
+
+failures=0
+fail() {
+	printf '%s: %s\n' "${p#"$TOP"/}" "$*" >&2
+	failures=$((failures + 1))
+}
+
+check_form() { # <patch> <pristine tree>
+	local info subject t f out
+	info=$(git mailinfo "$tmp/msg" "$tmp/diff" <"$1" 2>&1) || fail "git mailinfo cannot read it: $info"
+	subject=$(sed -n 's/^Subject: //p' <<<"$info")
+	[[ -n $subject ]] || fail "no subject"
+	grep -q '^Author: ..*' <<<"$info" || fail "no author"
+	grep -q '^Signed-off-by: ' "$tmp/msg" || fail "no Signed-off-by"
+	t=$(sed -n 's/^Test: *//p' "$tmp/msg")
+	[[ -n $t ]] || fail "no Test: line that names the test which fails without it"
+	for f in $t; do [[ -e $TOP/$f ]] || fail "its test $f does not exist"; done
+	grep -q '^--- /dev/null' "$1" && fail "adds a file; drivers/ is the place for new ones"
+	out=$(cd "$2" && perl scripts/checkpatch.pl --strict -q --show-types --ignore FILE_PATH_CHANGES "$1" 2>&1) || fail "checkpatch: $out"
+}
+
+check_line() { # <line>
+	local dir=$BUILD/$1 f n=0 targets configured='' out
+	local -a patches
+	src=$dir/check/src obj=$dir/check/obj
+	lock "$dir/.lock"
+	mapfile -t patches < <(series "$1")
+	say "line $1: ${#patches[@]} patches on $(kernel_version "$dir/src")"
+	check_tree "$dir"
+	for p in "${patches[@]}"; do
+		n=$((n + 1))
+		check_form "$p" "$src"
+		out=$(patch -d "$src" -p1 -F0 -f --no-backup-if-mismatch <"$p" 2>&1) || {
+			fail "does not apply: $out"
+			return
+		}
+		grep -q fuzz <<<"$out" && fail "applies with fuzz only"
+		targets=(arch/um/drivers/)
+		for f in $(touched "$p"); do
+			case $f in
+			arch/um/drivers/*) ;;
+			*.c) targets+=("${f%.c}.o") ;;
+			esac
+		done
+		if [[ -z $configured ]] || touched "$p" | grep -q Kconfig; then
+			mkdir -p "$obj"
+			cat "$TOP"/configs/kernel/{base,uml,time-travel,net,netfilter,ha,storage,fs,kunit,umf}.config >"$obj/requested.config"
+			kbuild "$src" "$obj" KCONFIG_ALLCONFIG="$obj/requested.config" allnoconfig >"$obj/log" 2>&1
+			configured=1
+		fi
+		kbuild "$src" "$obj" "${targets[@]}" >"$obj/log" 2>&1 ||
+			fail "does not build: $(grep -m 3 -E 'error|Error' "$obj/log")"
+		grep -A 3 'warning:' "$obj/log" && fail "warnings"
+		say "line $1: $n/${#patches[@]} ${p##*/}, $(elapsed)"
+	done
+	flock -u 9
+}
+
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+for l in "$@"; do check_line "$l"; done
+((failures == 0)) || die "$failures failures"
