@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * mconsole-fault: fault rules of running guests, from the host.
+ *
+ * The verbs are the guest's (fault_params.c lists them) and are sent as they
+ * stand; wait, expect and events --follow are made of them here.
+ */
+#define _GNU_SOURCE
+#include <getopt.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "../lib/units.h"
+#include "../lib/xalloc.h"
+#include "fault_params.h"
+#include "tool.h"
+
+#define NAME	"mconsole-fault"
+
+void tool_worse(struct tool *tool, enum tool_exit status)
+{
+	if (status > tool->status)
+		tool->status = status;
+}
+
+void tool_usage(const char *fmt, ...)
+{
+	va_list ap;
+
+	fprintf(stderr, NAME ": ");
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+	exit(TOOL_USAGE);
+}
+
+static void help(void)
+{
+	int i;
+
+	printf("Usage: " NAME " [options] <guest>[,<guest>...] <verb> ...\n"
+	       "       " NAME " --guests\n"
+	       "\n"
+	       "<guest>: a umid in $UML_DIR, ~/.uml or /tmp/uml, or the path of an mconsole socket\n"
+	       "\n"
+	       "Verbs:\n");
+	for (i = 0; i < UMF_V_MAX; i++)
+		printf("  %s%s%s\n      %s\n", umf_verbs[i].name,
+		       *umf_verbs[i].args ? " " : "", umf_verbs[i].args,
+		       umf_verbs[i].help);
+	printf("  events [since=<seq>] --follow\n"
+	       "      prints records as they come, until Ctrl-C\n"
+	       "  wait <id> '<counter>>=<n>' ...\n"
+	       "      until evaluated, matched, fired or bytes is so (>= <= == > <)\n"
+	       "  expect <id> '<counter>>=<n>' ...\n"
+	       "      fails unless it is so now\n"
+	       "\n"
+	       "Options:\n"
+	       "  --json        print JSON\n"
+	       "  --timeout T   how long a guest may be silent (5s), or wait may take (for ever)\n"
+	       "  --follow      see events\n"
+	       "  --guests      list the guests that are running\n"
+	       "  --help, --version\n"
+	       "\n"
+	       "Exit status: 0 done, 1 a guest refused, 2 usage, 3 guest not reachable,\n"
+	       "4 wait or expect did not come true. The manual has the rest: man " NAME "\n");
+}
+
+enum { OPT_JSON = 256, OPT_TIMEOUT, OPT_FOLLOW, OPT_GUESTS, OPT_VERSION };
+
+static const struct option options[] = {
+	{ "json", no_argument, NULL, OPT_JSON },
+	{ "timeout", required_argument, NULL, OPT_TIMEOUT },
+	{ "follow", no_argument, NULL, OPT_FOLLOW },
+	{ "guests", no_argument, NULL, OPT_GUESTS },
+	{ "version", no_argument, NULL, OPT_VERSION },
+	{ "help", no_argument, NULL, 'h' },
+	{ }
+};
+
+static void print_guests(struct tool *tool)
+{
+	json_t *array = json_array();
+	size_t i;
+
+	guest_find_all(&tool->guests);
+	for (i = 0; i < tool->guests.n; i++) {
+		const struct guest *guest = &tool->guests.guest[i];
+
+		if (tool->json)
+			json_array_append_new(array,
+				json_pack("{so so}",
+					  "guest", record_text(guest->name),
+					  "socket", record_text(guest->path)));
+		else
+			printf("%s %s\n", guest->name, guest->path);
+	}
+	if (tool->json)
+		record_print(json_incref(array));
+	json_decref(array);
+}
+
+/* Options may stand anywhere: no verb takes words that begin with "--". */
+static bool parse_options(struct tool *tool, int argc, char **argv)
+{
+	bool guests = false;
+	int opt;
+
+	while ((opt = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+		switch (opt) {
+		case OPT_JSON:
+			tool->json = true;
+			break;
+		case OPT_TIMEOUT:
+			if (!units_time(optarg, true, &tool->timeout))
+				tool_usage("--timeout %s: must be a time, as 5s, 250ms or 2m",
+					   optarg);
+			tool->timed = true;
+			break;
+		case OPT_FOLLOW:
+			tool->follow = true;
+			break;
+		case OPT_GUESTS:
+			guests = true;
+			break;
+		case OPT_VERSION:
+			puts(NAME " " UMF_VERSION);
+			return false;
+		case 'h':
+			help();
+			return false;
+		default:
+			exit(TOOL_USAGE);
+		}
+	}
+	if (guests) {
+		if (optind < argc)
+			tool_usage("%s: --guests takes nothing", argv[optind]);
+		print_guests(tool);
+	}
+	return !guests;
+}
+
+static void find_guests(struct tool *tool, char *names)
+{
+	char *name, *why;
+	size_t i;
+
+	while ((name = strsep(&names, ","))) {
+		struct guest guest = { .name = name };
+
+		if (!*name)
+			tool_usage("a guest's name is missing beside a comma");
+		for (i = 0; i < tool->guests.n; i++)
+			if (!strcmp(tool->guests.guest[i].name, name))
+				tool_usage("%s: named twice", name);
+		if (guest_find(&tool->guests, name, &why)) {
+			print_error(&guest, "%s", why);
+			free(why);
+			tool_worse(tool, TOOL_UNREACHED);
+		}
+	}
+}
+
+static void plain_verb(struct tool *tool, const struct words *words)
+{
+	int verb = umf_verb_find(words->word[0], strlen(words->word[0]));
+	record_fn *record = record_of(words->word[0]);
+	json_t *array = json_array();
+	struct mconsole_call *calls;
+	char *request;
+	bool records;
+	size_t i;
+
+	/* Of several statements the answers cannot be told apart. */
+	for (i = 0; i < words->n; i++)
+		if (words->word[i] == word_separator)
+			break;
+	records = i == words->n && (record || verb == UMF_V_LIST);
+
+	request = request_make(words);
+	calls = ask_new(tool);
+	for (i = 0; i < tool->guests.n; i++)
+		calls[i].request = request;
+	ask(tool, calls, ask_timeout(tool), NULL);
+
+	for (i = 0; i < tool->guests.n; i++) {
+		const struct guest *guest = &tool->guests.guest[i];
+		char *reply = calls[i].reply;
+
+		if (!calls[i].request)
+			continue;
+		if (!tool->json)
+			print_reply(tool, guest, reply);
+		else if (!records)
+			record_print(json_pack("{so so}",
+					       "guest", record_text(guest->name),
+					       "reply", record_text(reply)));
+		else if (record)
+			record_all(array, record, guest->name, reply);
+		else
+			rule_list(array, guest->name, reply);
+	}
+	if (tool->json && records)
+		record_print(json_incref(array));
+	json_decref(array);
+	ask_free(tool, calls);
+	free(request);
+}
+
+static void run_verb(struct tool *tool, int argc, char **argv)
+{
+	struct words words = { 0 };
+	int i;
+
+	if (!strcmp(argv[0], "wait") || !strcmp(argv[0], "expect")) {
+		if (tool->follow)
+			tool_usage("--follow goes with events only");
+		wait_verb(tool, *argv[0] == 'e', argc - 1, argv + 1);
+		return;
+	}
+	if (tool->follow) {
+		if (strcmp(argv[0], umf_verbs[UMF_V_EVENTS].name))
+			tool_usage("--follow goes with events only");
+		follow_verb(tool, argc - 1, argv + 1);
+		return;
+	}
+
+	/* One argument with blanks is a line of the grammar, quotes and all. */
+	if (argc == 1) {
+		if (!words_split(&words, argv[0]))
+			tool_usage("a quote is not closed");
+		if (!words.n || words.word[0] == word_separator)
+			tool_usage("a verb is missing");
+	} else {
+		for (i = 0; i < argc; i++)
+			words_add(&words, strcmp(argv[i], ";") ? argv[i] :
+						  word_separator);
+	}
+	plain_verb(tool, &words);
+	words_free(&words);
+}
+
+int main(int argc, char **argv)
+{
+	struct tool tool = { 0 };
+
+	if (parse_options(&tool, argc, argv)) {
+		argc -= optind;
+		argv += optind;
+		if (argc < 1)
+			tool_usage("which guest? " NAME " --guests lists them, --help tells more");
+		if (argc < 2)
+			tool_usage("which verb? " NAME " --help lists them");
+		find_guests(&tool, argv[0]);
+		if (tool.guests.n)
+			run_verb(&tool, argc - 1, argv + 1);
+	}
+	guest_list_free(&tool.guests);
+	if (fclose(stdout)) {
+		perror(NAME ": cannot write");
+		tool_worse(&tool, TOOL_UNREACHED);
+	}
+	return tool.status;
+}

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* mconsole-fault: what its files share, grouped by the file that has it. */
+#ifndef __UMF_TOOL_H
+#define __UMF_TOOL_H
+
+#include <jansson.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "../lib/guest.h"
+#include "../lib/mconsole.h"
+#include "../lib/words.h"
+
+#ifndef UMF_VERSION
+#define UMF_VERSION	"0.1"
+#endif
+
+/* The exit status; of several guests the highest counts. */
+enum tool_exit {
+	TOOL_DONE	= 0,
+	TOOL_REFUSED	= 1,	/* a guest said no */
+	TOOL_USAGE	= 2,	/* nothing was sent */
+	TOOL_UNREACHED	= 3,	/* no guest, or no answer */
+	TOOL_UNTRUE	= 4,	/* wait or expect did not come true */
+};
+
+#define TOOL_ANSWER_MS	5000	/* how long a guest may be silent */
+
+struct tool {
+	struct guest_list guests;
+	bool json;
+	bool follow;
+	bool timed;			/* --timeout was given */
+	uint64_t timeout;		/* it, in ns */
+	enum tool_exit status;		/* the worst so far */
+};
+
+/* ---- main.c ---- */
+
+void tool_worse(struct tool *tool, enum tool_exit status);
+/* Says what is wrong with the command line and ends. */
+__attribute__((noreturn, format(printf, 1, 2)))
+void tool_usage(const char *fmt, ...);
+
+/* ---- request.c ---- */
+
+/* "fault <words>", quoted, match= compiled; ends the tool if it cannot be. */
+char *request_make(const struct words *words);
+
+/* ---- match.c ---- */
+
+/*
+ * Compiles a pcap filter for Ethernet to the text of bpf=. Returns NULL and
+ * libpcap's message in *@why; the caller frees either.
+ */
+char *match_compile(const char *filter, char **why);
+
+/* ---- ask.c ---- */
+
+/*
+ * One call for each guest. A guest is in while its call has a request, which
+ * is the caller's and may differ from guest to guest.
+ */
+struct mconsole_call *ask_new(const struct tool *tool);
+void ask_free(const struct tool *tool, struct mconsole_call *calls);
+/*
+ * Asks the guests that are in. What went wrong is said on stderr, counted in
+ * the exit status, and puts the guest out. Returns how many did what they were
+ * asked, or -EINTR as mconsole_run().
+ */
+int ask(struct tool *tool, struct mconsole_call *calls, int timeout_ms,
+	const sigset_t *sigmask);
+int ask_timeout(const struct tool *tool);
+/* Calls @line for each line of a reply, without its newline. */
+void ask_lines(const char *reply, void (*line)(char *line, void *data),
+	       void *data);
+
+/* ---- print.c ---- */
+
+/* A reply as it is, each line named if there are several guests. */
+void print_reply(const struct tool *tool, const struct guest *guest,
+		 const char *reply);
+__attribute__((format(printf, 2, 3)))
+void print_error(const struct guest *guest, const char *fmt, ...);
+
+/* ---- record.c ---- */
+
+/* What a verb's reply becomes in JSON: an object for each line. */
+typedef json_t *record_fn(const char *guest, const char *line);
+
+record_fn *record_of(const char *verb);	/* NULL: it has no records */
+record_fn record_stats, record_event;
+/* Appends the objects of all of @reply to @array. */
+void record_all(json_t *array, record_fn *record, const char *guest,
+		const char *reply);
+/* A JSON string of a guest's bytes, which need not be UTF-8. */
+json_t *record_text(const char *text);
+void record_print(json_t *json);	/* one line; takes it over */
+
+/* ---- rule.c ---- */
+
+/* The reply to list: the seed's object, then one for each rule. */
+void rule_list(json_t *array, const char *guest, const char *reply);
+
+/* ---- wait.c, follow.c: the verbs that are not in the guest ---- */
+
+void wait_verb(struct tool *tool, bool once, int argc, char **argv);
+void follow_verb(struct tool *tool, int argc, char **argv);
+
+#endif /* __UMF_TOOL_H */
