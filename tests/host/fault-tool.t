@@ -223,6 +223,13 @@ ok($took > 0.25 && $took < 3, '... after --timeout');
 guest('half', sub { packet('some', more => 1) });
 is(run(qw(half list --timeout 0.3)), 3, 'half an answer is none');
 is($out, '', '... and is not printed');
+for (['endless', packet('x' x 500, more => 1)], ['endless-nothing', packet('', more => 1, len => 0)]) {
+	my ($name, $packet) = @$_;
+	my $pid = guest($name, sub { ($packet) x 1_000_000 });
+	is(run($name, 'list'), 3, "an $name reply is cut off");
+	like($err, qr/^$name: the reply does not end/, '... and says so');
+	kill_guest($pid);
+}
 guest('slow', sub { sleep 0.5; packets('late') });
 is(run(qw(slow list)), 0, 'a slow answer is waited for');
 
@@ -404,6 +411,28 @@ $pid = start(qw(dies events --follow));
 sleep 0.3;
 kill_guest($dies);
 is(finish($pid), 3, 'a guest that dies ends it');
+
+# ---- manual page and completion ----
+
+sub complete
+{
+	my ($line) = @_;
+	return qx{bash -c 'cd "\$0" && PATH=$top/build/bin:\$PATH && . completions/bash/mconsole-fault &&
+		COMP_LINE="\$1" COMP_POINT=\${#1} COMP_WORDS=(mconsole-fault) && _mconsole_fault 2>/dev/null &&
+		echo -n "\${COMPREPLY[*]}"' "$top/build" "$line"};
+}
+
+guest('c', sub { packets($_[0] =~ /devices/ ? "eth0 net rules=1\n" : "r1 eth0 drop\nr2 eth0 dup\n") });
+for (['c ev', 'events'], ['c add ', 'eth0'], ['--timeout 5s c add eth0 d', 'drop dup delay down'],
+	['c add eth0 down p', 'period='], ['c add eth0 drop dir=', 'rx tx'], ['c suspend ', 'all r1 r2']) {
+	is(complete("mconsole-fault $_->[0]"), $_->[1], "completion of '$_->[0]'");
+}
+
+SKIP: {
+	my $page = "$top/build/man/mconsole-fault.1";
+	skip 'man is not installed', 1 if system('man --version >/dev/null 2>&1');
+	is(qx{LC_ALL=C.UTF-8 man --warnings -E UTF-8 -l -Tutf8 -Z $page 2>&1 >/dev/null}, '', 'the manual page has no warnings');
+}
 
 # ---- the tool itself ----
 

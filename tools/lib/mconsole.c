@@ -46,8 +46,8 @@ struct reply {
 	char data[MCONSOLE_MAX_DATA];
 };
 
-/* No reply of a guest in its right mind is as long. */
-#define REPLY_MAX	(64u << 20)
+/* No reply of a guest in its right mind has as many packets: 16 MiB. */
+#define PACKETS_MAX	32768
 
 static long long now_ms(void)
 {
@@ -128,6 +128,7 @@ static void start(struct mconsole_call *call, long long deadline)
 	call->refused = false;
 	call->reply = NULL;
 	call->len = 0;
+	call->packets = 0;
 	call->fd = -1;
 	call->state = MCONSOLE_SENDING;
 	call->deadline = deadline;
@@ -168,8 +169,6 @@ static int append(struct mconsole_call *call, const char *text, size_t len)
 {
 	char *grown;
 
-	if (call->len + len > REPLY_MAX)
-		return -EFBIG;
 	grown = realloc(call->reply, call->len + len + 1);
 	if (!grown)
 		return -ENOMEM;
@@ -208,6 +207,8 @@ static bool read_packet(struct mconsole_call *call, long long deadline)
 	call->deadline = deadline;
 	/* The NUL is counted in len; a sender that leaves it out is fine. */
 	err = append(call, reply.data, strnlen(reply.data, reply.len));
+	if (!err && ++call->packets > PACKETS_MAX)
+		err = -EFBIG;
 	if (err || !reply.more)
 		finish(call, err);
 	return call->state != MCONSOLE_DONE;

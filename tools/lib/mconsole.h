@@ -25,6 +25,7 @@ struct mconsole_call {
 
 	/* mconsole.c's own */
 	int fd;
+	unsigned int packets;
 	enum {
 		MCONSOLE_SENDING,
 		MCONSOLE_ASKED,		/* no packet of the reply has come */
