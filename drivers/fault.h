@@ -260,6 +260,10 @@ struct umf_verdict umf_decide(struct umf_site *site, const struct umf_op *op);
 
 /* Is a rule with this level action in force? */
 bool umf_site_level(struct umf_site *site, enum umf_action_id action);
+/* Each rule with a level action that is in force, in list order. */
+void umf_site_visit_levels(struct umf_site *site,
+			   void (*visit)(const struct umf_rule *rule, void *data),
+			   void *data);
 /* Is that rule still listed at all? Is it still in force by the clock? */
 bool umf_rule_listed(struct umf_site *site, u32 nr);
 bool umf_rule_in_force(struct umf_site *site, u32 nr);

@@ -11,6 +11,7 @@
 #endif
 
 static const char *const dir_words[] = { "rx", "tx", NULL };
+static const char *const switch_words[] = { "off", "on", NULL };
 
 #define K(key)	BIT_ULL(UMF_K_##key)
 
@@ -20,6 +21,7 @@ static const char *const dir_words[] = { "rx", "tx", NULL };
 #define KEYS_TRIGGER	(KEYS_WINDOW | K(PROB) | K(BURST) | K(AFTER) | \
 			 K(EVERY) | K(COUNT) | K(SEED))
 #define KEYS_NET	(KEYS_TRIGGER | K(DIR) | K(PEER) | K(MATCH) | K(BPF))
+#define KEYS_TTY	(KEYS_TRIGGER | K(DIR) | K(PATTERN))
 
 const struct umf_param umf_params[UMF_K_MAX] = {
 	[UMF_K_DIR] = {
@@ -41,6 +43,11 @@ const struct umf_param umf_params[UMF_K_MAX] = {
 		.name = "bpf", .type = UMF_T_BPF, .group = UMF_G_FILTER,
 		.form = "\"<count>,<code> <jt> <jf> <k>,...\"",
 		.help = "only frames this classic BPF program accepts (the text form of xt_bpf)",
+	},
+	[UMF_K_PATTERN] = {
+		.name = "pattern", .type = UMF_T_TEXT, .group = UMF_G_FILTER,
+		.form = "<hex bytes>",
+		.help = "only the byte that completes these, 1 to 16, in its direction",
 	},
 	[UMF_K_BITS] = {
 		.name = "bits", .type = UMF_T_U64, .group = UMF_G_EFFECT,
@@ -71,6 +78,31 @@ const struct umf_param umf_params[UMF_K_MAX] = {
 		.name = "limit", .type = UMF_T_U64, .group = UMF_G_EFFECT,
 		.min = 1, .max = 65536, .form = "N",
 		.help = "how many operations may wait, 1000 unless given; more are dropped",
+	},
+	[UMF_K_SPEED] = {
+		.name = "speed", .type = UMF_T_U64, .group = UMF_G_EFFECT,
+		.min = 50, .max = 4000000, .form = "N",
+		.help = "bits a second on the line",
+	},
+	[UMF_K_CTS] = {
+		.name = "cts", .type = UMF_T_WORD, .group = UMF_G_EFFECT,
+		.words = switch_words, .form = "off|on",
+		.help = "what the guest sees of clear to send, whatever the line says",
+	},
+	[UMF_K_DSR] = {
+		.name = "dsr", .type = UMF_T_WORD, .group = UMF_G_EFFECT,
+		.words = switch_words, .form = "off|on",
+		.help = "the same of data set ready",
+	},
+	[UMF_K_DCD] = {
+		.name = "dcd", .type = UMF_T_WORD, .group = UMF_G_EFFECT,
+		.words = switch_words, .form = "off|on",
+		.help = "the same of carrier detect",
+	},
+	[UMF_K_RI] = {
+		.name = "ri", .type = UMF_T_WORD, .group = UMF_G_EFFECT,
+		.words = switch_words, .form = "off|on",
+		.help = "the same of the ring indicator",
 	},
 	[UMF_K_PROB] = {
 		.name = "prob", .type = UMF_T_PROB, .group = UMF_G_TRIGGER,
@@ -166,6 +198,78 @@ const struct umf_action umf_actions[UMF_A_MAX] = {
 		.keys = KEYS_NET | K(LIMIT),
 		.flags = UMF_AF_FINAL | UMF_AF_EDGES,
 		.help = "the frame is kept, and let go in order when the rule ends",
+	},
+	[UMF_A_TTY_DROP] = {
+		.name = "drop", .classes = UMF_CLASS_TTY, .keys = KEYS_TTY,
+		.flags = UMF_AF_FINAL,
+		.help = "the byte is lost",
+	},
+	[UMF_A_TTY_CORRUPT] = {
+		.name = "corrupt", .classes = UMF_CLASS_TTY,
+		.keys = KEYS_TTY | K(BITS),
+		.help = "bits of the byte are flipped, 8 at most",
+	},
+	[UMF_A_TTY_INSERT] = {
+		.name = "insert", .classes = UMF_CLASS_TTY,
+		.keys = KEYS_TTY | K(COPIES),
+		.help = "noise, copies= random bytes, comes in front of the byte",
+	},
+	[UMF_A_TTY_DUP] = {
+		.name = "dup", .classes = UMF_CLASS_TTY,
+		.keys = KEYS_TTY | K(COPIES),
+		.help = "the byte comes more than once",
+	},
+	[UMF_A_TTY_DELAY] = {
+		.name = "delay", .classes = UMF_CLASS_TTY,
+		.keys = KEYS_TTY | K(TIME) | K(JITTER) | K(LIMIT),
+		.need = K(TIME), .flags = UMF_AF_DELAY | UMF_AF_EDGES,
+		.help = "the byte waits, and those behind it with it: order is kept",
+	},
+	[UMF_A_TTY_RATE] = {
+		.name = "rate", .classes = UMF_CLASS_TTY,
+		.keys = KEYS_TTY | K(SPEED) | K(LIMIT),
+		.need = K(SPEED), .flags = UMF_AF_EDGES,
+		.help = "the byte takes as long as at this speed, at ten bits each",
+	},
+	[UMF_A_TTY_PARITY] = {
+		.name = "parity", .classes = UMF_CLASS_TTY, .keys = KEYS_TTY,
+		.help = "the byte has a parity error",
+	},
+	[UMF_A_TTY_FRAME] = {
+		.name = "frame", .classes = UMF_CLASS_TTY, .keys = KEYS_TTY,
+		.help = "the byte has a framing error: no stop bit was seen",
+	},
+	[UMF_A_TTY_OVERRUN] = {
+		.name = "overrun", .classes = UMF_CLASS_TTY, .keys = KEYS_TTY,
+		.flags = UMF_AF_FINAL,
+		.help = "the byte is lost as the receiver was not in time, which it tells",
+	},
+	[UMF_A_TTY_BREAK] = {
+		.name = "break", .classes = UMF_CLASS_TTY, .keys = KEYS_TTY,
+		.help = "a break comes in front of the byte",
+	},
+	[UMF_A_TTY_BAUD] = {
+		.name = "baud", .classes = UMF_CLASS_TTY,
+		.keys = KEYS_TTY | K(SPEED), .need = K(SPEED),
+		.help = "the byte is read as if its sender were set to this speed",
+	},
+	[UMF_A_TTY_HOLD] = {
+		.name = "hold", .classes = UMF_CLASS_TTY,
+		.keys = KEYS_TTY | K(LIMIT),
+		.flags = UMF_AF_FINAL | UMF_AF_EDGES,
+		.help = "flow control is stuck: bytes wait until the rule ends",
+	},
+	[UMF_A_TTY_CUT] = {
+		.name = "cut", .classes = UMF_CLASS_TTY,
+		.keys = KEYS_WINDOW | K(DIR),
+		.flags = UMF_AF_LEVEL | UMF_AF_EDGES,
+		.help = "the cable is cut: no byte and no control line, both ways or one",
+	},
+	[UMF_A_TTY_MODEM] = {
+		.name = "modem", .classes = UMF_CLASS_TTY,
+		.keys = KEYS_WINDOW | K(CTS) | K(DSR) | K(DCD) | K(RI),
+		.flags = UMF_AF_LEVEL | UMF_AF_EDGES,
+		.help = "control lines the guest sees are forced on or off",
 	},
 };
 

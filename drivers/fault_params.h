@@ -30,6 +30,7 @@ typedef __u64 u64;
 
 /* Device classes, as bits: what a rule on such a device may say. */
 #define UMF_CLASS_NET	BIT_ULL(0)
+#define UMF_CLASS_TTY	BIT_ULL(2)
 
 enum umf_dir {
 	UMF_DIR_RX,
@@ -57,12 +58,18 @@ enum umf_key {
 	UMF_K_PEER,
 	UMF_K_MATCH,
 	UMF_K_BPF,
+	UMF_K_PATTERN,
 	UMF_K_BITS,
 	UMF_K_OFFSET,
 	UMF_K_COPIES,
 	UMF_K_TIME,
 	UMF_K_JITTER,
 	UMF_K_LIMIT,
+	UMF_K_SPEED,
+	UMF_K_CTS,
+	UMF_K_DSR,
+	UMF_K_DCD,
+	UMF_K_RI,
 	UMF_K_PROB,
 	UMF_K_BURST,
 	UMF_K_AFTER,
@@ -102,6 +109,20 @@ enum umf_action_id {
 	UMF_A_DELAY,
 	UMF_A_DOWN,
 	UMF_A_HOLD,
+	UMF_A_TTY_DROP,
+	UMF_A_TTY_CORRUPT,
+	UMF_A_TTY_INSERT,
+	UMF_A_TTY_DUP,
+	UMF_A_TTY_DELAY,
+	UMF_A_TTY_RATE,
+	UMF_A_TTY_PARITY,
+	UMF_A_TTY_FRAME,
+	UMF_A_TTY_OVERRUN,
+	UMF_A_TTY_BREAK,
+	UMF_A_TTY_BAUD,
+	UMF_A_TTY_HOLD,
+	UMF_A_TTY_CUT,
+	UMF_A_TTY_MODEM,
 	UMF_A_MAX
 };
 

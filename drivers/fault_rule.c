@@ -43,7 +43,14 @@ static const char *rule_id(const struct umf_rule *rule)
 
 static const char *class_name(u64 class)
 {
-	return class == UMF_CLASS_NET ? "net" : "?";
+	switch (class) {
+	case UMF_CLASS_NET:
+		return "net";
+	case UMF_CLASS_TTY:
+		return "tty";
+	default:
+		return "?";
+	}
 }
 
 /* ---- looking things up ---- */
@@ -307,6 +314,20 @@ bool umf_site_level(struct umf_site *site, enum umf_action_id action)
 	}
 	rcu_read_unlock();
 	return level;
+}
+
+void umf_site_visit_levels(struct umf_site *site,
+			   void (*visit)(const struct umf_rule *rule, void *data),
+			   void *data)
+{
+	struct umf_rule *rule;
+
+	rcu_read_lock();
+	list_for_each_entry_rcu(rule, &site->rules, list)
+		if ((rule_action(rule)->flags & UMF_AF_LEVEL) &&
+		    READ_ONCE(rule->in_force))
+			visit(rule, data);
+	rcu_read_unlock();
 }
 
 /* ---- adding ---- */
