@@ -30,14 +30,16 @@ static void on_signal(int sig)
 static void catch_signals(sigset_t *open)
 {
 	static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
-	struct sigaction act = { .sa_handler = on_signal };
+	struct sigaction act = { .sa_handler = on_signal }, old;
 	sigset_t mask;
 	size_t i;
 
 	sigemptyset(&mask);
 	for (i = 0; i < sizeof(signals) / sizeof(*signals); i++) {
 		sigaddset(&mask, signals[i]);
-		sigaction(signals[i], &act, NULL);
+		sigaction(signals[i], &act, &old);
+		if (signals[i] == SIGHUP && old.sa_handler == SIG_IGN)
+			sigaction(SIGHUP, &old, NULL);	/* nohup */
 	}
 	sigprocmask(SIG_BLOCK, &mask, open);
 	for (i = 0; i < sizeof(signals) / sizeof(*signals); i++)
