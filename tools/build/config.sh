@@ -7,7 +7,7 @@ SAY=config
 . "$(dirname "$0")/lib.sh"
 set -e
 
-src=$1 obj=$2 line=$3 flavor=$4
+src=$(realpath "$1") obj=$(realpath -m "$2") line=$3 flavor=$4
 dir=$TOP/configs/kernel
 common=(base uml time-travel net netfilter ha storage fs kunit umf)
 

@@ -4,14 +4,14 @@ SAY=kernel
 . "$(dirname "$0")/lib.sh"
 set -e
 
-dir=$1 flavor=$2
+dir=$(realpath "$1") flavor=$2
 line=$(sed -n 's|^patches arch-um-patches/||p' "$dir/SOURCE")
 suffix=
 [[ $flavor == default ]] || suffix=-$flavor
 src=$dir/src obj=$dir/obj$suffix log=$dir/build$suffix.log out=$dir/linux$suffix
 jobs=${JOBS:-$(nproc)}
 CCACHE=$(command -v ccache || :)
-export CCACHE
+export CCACHE CCACHE_DEPEND=1
 lock "$dir/.lock"
 
 # A flavor that differs in a few symbols starts from the default flavor's objects: kbuild

@@ -6,7 +6,7 @@ SAY=source
 . "$(dirname "$0")/lib.sh"
 set -e
 
-dir=$1 line=$2 ksrc=${3:-}
+dir=$(realpath -m "$1") line=$2 ksrc=${3:-}
 src=$dir/src
 mkdir -p "$dir"
 lock "$dir/.lock"
