@@ -1,0 +1,161 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# For tests of the NIC: guest.sh, and guests n1, n2, … on one segment, $WORK/seg. Guest <n> has the address 10.0.0.<n>,
+# the MAC 02:00:00:00:00:0<n>, no IPv6, permanent neighbours and the seed 2004, so that nothing crosses the segment
+# that the test has not sent. netprobe is /net/netprobe in the guest.
+#
+#   net_start <n>…                     boots these guests, until they are ready; else ends the test
+#   net_boot <n> [kernel argument…]    boots one, does not wait
+#   net_ready <n>                      waits for it
+#   net_mac <n>
+#   fault <guest> <verb>…              mconsole-fault; what it says, on stderr too
+#   rule <guest> <action>…             adds a rule on eth0, its name is r unless id= is given; else ends the test
+#   stat_of <guest> <rule> <counter>   one value of `stats`
+#   events_of <guest> <rule>           its records, oldest first, without what was there at net_mark
+#   net_mark <guest>                   forgets the events up to now
+#   icmp <from> <to> [count] [args]    ping; sets sent, received, $out; 1 when there was no answer
+#   snmp <n> <group> <counter>         of /proc/net/snmp
+#
+#   frames <from> <to> <count> [bytes] [µs apart] [idle ms] [to MAC]
+#                                      numbered frames of ethertype 0x88b5, all on their way at once unless apart;
+#                                      $seen has a line for each that came, as netprobe recv has it
+#   seen_numbers, lost_numbers <count> their numbers; in one line
+#   listen <n> <from> [bytes] [idle ms] [to MAC], shoot <from> <MAC> <count> [bytes] [µs apart], heard <n>
+#                                      the same in its three parts, for more than one receiver
+
+# shellcheck source=guest.sh
+. "$(dirname "${BASH_SOURCE[0]}")/guest.sh"
+
+net_tool=$BIN/mconsole-fault
+net_dir=$TOP/build/tests/net
+net_source=$TOP/tests/selftests/netprobe.c
+# For match="$PROBE".
+# shellcheck disable=SC2034 # used by the tests
+PROBE="ether proto 0x88b5"
+
+net_build_probe()
+{
+	mkdir -p "$net_dir" || return
+	(
+		flock 9
+		[ "$net_dir/netprobe" -nt "$net_source" ] ||
+			"${CC:-gcc}" -O2 -Wall -static -o "$net_dir/netprobe" "$net_source"
+	) 9>"$net_dir/.lock"
+}
+[ -x "$net_tool" ] || skip_all "there is no $net_tool; make tools"
+net_build_probe || skip_all "netprobe cannot be built here; it needs gcc and a static libc"
+
+net_mac()
+{
+	printf '02:00:00:00:00:%02x' "$1"
+}
+
+net_boot()
+{
+	local n=$1
+	shift
+	guest_start "n$n" "eth0=switch,$WORK/seg,mac=$(net_mac "$n")" "ip=eth0:10.0.0.$n/24" ipv6.disable=1 \
+		share="$net_dir:/net" umf="seed 2004" "$@"
+}
+
+net_ready()
+{
+	local peer command=
+
+	guest_wait_ready "n$1" || return
+	for peer in 1 2 3 4; do
+		[ "$peer" = "$1" ] || command+="arp -s 10.0.0.$peer $(net_mac "$peer"); "
+	done
+	guest_exec "n$1" "$command"
+}
+
+net_start()
+{
+	local n
+
+	for n; do
+		net_boot "$n"
+	done
+	for n; do
+		net_ready "$n" || exit 1
+	done
+}
+
+fault()
+{
+	"$net_tool" "$@"
+}
+
+rule()
+{
+	local umid=$1 id=(id=r)
+	shift
+
+	[[ " $* " != *" id="* ]] || id=()
+	fault "$umid" add eth0 "$@" "${id[@]}" >/dev/null || exit 1
+}
+
+stat_of()
+{
+	fault "$1" stats "$2" | sed -n "s/.* $3=\([^ ]*\).*/\1/p"
+}
+
+declare -A net_since
+net_mark()
+{
+	net_since[$1]=$(fault "$1" events | sed -n '$s/^seq=\([0-9]*\) .*/\1/p')
+}
+
+events_of()
+{
+	fault "$1" events since="${net_since[$1]:-0}" | grep -F " rule=$2 "
+}
+
+icmp()
+{
+	out=$(guest_exec -t 120 "n$1" "ping -c ${3:-20} -i 0.01 -W 1 ${*:4} 10.0.0.$2")
+	# shellcheck disable=SC2034 # used by the tests
+	read -r sent received < <(sed -n 's/^\([0-9]*\) packets transmitted, \([0-9]*\) packets received.*/\1 \2/p' <<<"$out")
+	[ "${received:-0}" -gt 0 ]
+}
+
+snmp()
+{
+	guest_exec "n$1" 'cat /proc/net/snmp' | awk -v group="$2:" -v counter="$3" '
+		$1 != group { next }
+		!h { for (i = 2; i <= NF; i++) if ($i == counter) h = i; next }
+		{ print $h }'
+}
+
+listen()
+{
+	guest_exec "n$1" "/net/netprobe recv eth0 $(net_mac "$2") ${5:-$(net_mac "$1")} ${3:-100} /tmp/seen ${4:-}" || exit 1
+}
+
+shoot()
+{
+	guest_exec "n$1" "/net/netprobe send eth0 $2 $3 ${4:-100} ${5:-0}" || exit 1
+}
+
+heard()
+{
+	guest_exec "n$1" 'while [ ! -e /tmp/seen ]; do usleep 10000; done; cat /tmp/seen' || exit 1
+}
+
+frames()
+{
+	listen "$2" "$1" "${4:-100}" "${6:-}" "${7:-}"
+	shoot "$1" "${7:-$(net_mac "$2")}" "$3" "${4:-100}" "${5:-0}"
+	seen=$(heard "$2")
+}
+
+seen_numbers()
+{
+	awk '{ printf "%s%s", sep, $2; sep = " " }' <<<"$seen"
+}
+
+lost_numbers()
+{
+	awk -v count="$1" '{ came[$2] = 1 } END { for (i = 1; i <= count; i++) if (!came[i]) { printf "%s%s", sep, i; sep = " " } }' <<<"$seen"
+}
