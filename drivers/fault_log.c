@@ -6,6 +6,7 @@
  * readers; a reader keeps the last sequence number it has seen and is told how
  * many records it was too late for.
  */
+#include <linux/ctype.h>
 #include <linux/kernel.h>
 #include <linux/mm.h>
 #include <linux/sizes.h>
@@ -67,12 +68,17 @@ void umf_say(struct umf_reply *reply, const char *fmt, ...)
 int umf_fail(struct umf_reply *reply, int err, const char *fmt, ...)
 {
 	va_list args;
+	size_t i;
 
 	reply->len = 0;
 	reply->err = err;
 	va_start(args, fmt);
 	reply_vsay(reply, fmt, args);
 	va_end(args);
+	/* the word at fault may hold anything, and the line stays one line */
+	for (i = 0; i < reply->len; i++)
+		if (iscntrl(reply->text[i]))
+			reply->text[i] = '?';
 	return err;
 }
 

@@ -133,7 +133,7 @@ static int parse_decimal(const char **p, u64 *mant, int *exp)
 /* -ENOENT: no such unit; -ERANGE: too large; -EDOM: finer than is kept. */
 static int parse_scaled(const char *word, const struct unit *unit, u64 *val)
 {
-	u64 mant;
+	u64 mant, scale;
 	int err, exp;
 
 	err = parse_decimal(&word, &mant, &exp);
@@ -143,14 +143,16 @@ static int parse_scaled(const char *word, const struct unit *unit, u64 *val)
 		unit++;
 	if (!unit->name)
 		return -ENOENT;
-	/* 10 divides every scale, so only what does not fit is ever lost */
+	/* the point moves first, so that what fits never overflows on the way */
 	for (; exp < 0 && mant && mant % 10 == 0; exp++)
 		mant /= 10;
+	for (scale = unit->scale; exp < 0 && scale % 10 == 0; exp++)
+		scale /= 10;
 	if (!mant) {
 		*val = 0;
 		return 0;
 	}
-	if (check_mul_overflow(mant, unit->scale, val))
+	if (check_mul_overflow(mant, scale, val))
 		return -ERANGE;
 	for (; exp > 0; exp--)
 		if (check_mul_overflow(*val, 10ULL, val))
@@ -180,10 +182,11 @@ static bool id_ok(const char *word)
 {
 	const char *p;
 
-	if (!isalpha(*word) && *word != '_')
+	/* the kernel's isalpha() takes Latin-1 letters as well */
+	if (!isascii(*word) || (!isalpha(*word) && *word != '_'))
 		return false;
 	for (p = word; *p; p++)
-		if (!isalnum(*p) && !strchr("_.-", *p))
+		if (!isascii(*p) || (!isalnum(*p) && !strchr("_.-", *p)))
 			return false;
 	return p - word < UMF_ID_LEN;
 }
