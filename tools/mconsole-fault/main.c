@@ -148,6 +148,7 @@ static void find_guests(struct tool *tool, char *names)
 	char *name, *why;
 	size_t i;
 
+	tool->several = strchr(names, ',');
 	while ((name = strsep(&names, ","))) {
 		struct guest guest = { .name = name };
 

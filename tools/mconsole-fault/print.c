@@ -33,7 +33,7 @@ static void put_lines(const char *name, const char *text, FILE *out)
 void print_reply(const struct tool *tool, const struct guest *guest,
 		 const char *reply)
 {
-	put_lines(tool->guests.n > 1 ? guest->name : NULL, reply, stdout);
+	put_lines(tool->several ? guest->name : NULL, reply, stdout);
 }
 
 void print_error(const struct guest *guest, const char *fmt, ...)

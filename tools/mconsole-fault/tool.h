@@ -28,7 +28,8 @@ enum tool_exit {
 #define TOOL_ANSWER_MS	5000	/* how long a guest may be silent */
 
 struct tool {
-	struct guest_list guests;
+	struct guest_list guests;	/* those that were found */
+	bool several;			/* more than one was named */
 	bool json;
 	bool follow;
 	bool timed;			/* --timeout was given */
