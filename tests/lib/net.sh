@@ -17,12 +17,14 @@
 #   icmp <from> <to> [count] [args]    ping; sets sent, received, $out; 1 when there was no answer
 #   snmp <n> <group> <counter>         of /proc/net/snmp
 #
-#   frames <from> <to> <count> [bytes] [µs apart] [idle ms] [to MAC]
-#                                      numbered frames of ethertype 0x88b5, all on their way at once unless apart;
-#                                      $seen has a line for each that came, as netprobe recv has it
+#   frames <from> <to> <count> [bytes] [µs apart] [come]
+#                                      numbered frames of ethertype 0x88b5, all on their way at once unless apart. Afterwards
+#                                      $seen has a line for each that came, as netprobe recv has it. Frames that wait
+#                                      somewhere do not count unless it is said how many come in all
 #   seen_numbers, lost_numbers <count> their numbers; in one line
-#   listen <n> <from> [bytes] [idle ms] [to MAC], shoot <from> <MAC> <count> [bytes] [µs apart], heard <n>
-#                                      the same in its three parts, for more than one receiver
+#   listen <n> <from> [bytes] [MAC], shoot <from> <MAC> <count> [bytes] [µs apart], arrived <n>, await <n> <count>,
+#   finish <from> <MAC>, heard <n>     the same in its parts: for more than one receiver, or for things to do in between.
+#                                      arrived is how many frames have come, await waits for so many, heard is $seen
 
 # shellcheck source=guest.sh
 . "$(dirname "${BASH_SOURCE[0]}")/guest.sh"
@@ -130,12 +132,27 @@ snmp()
 
 listen()
 {
-	guest_exec "n$1" "/net/netprobe recv eth0 $(net_mac "$2") ${5:-$(net_mac "$1")} ${3:-100} /tmp/seen ${4:-}" || exit 1
+	guest_exec "n$1" "/net/netprobe recv eth0 $(net_mac "$2") ${4:-$(net_mac "$1")} ${3:-100} /tmp/seen" || exit 1
 }
 
 shoot()
 {
 	guest_exec "n$1" "/net/netprobe send eth0 $2 $3 ${4:-100} ${5:-0}" || exit 1
+}
+
+arrived()
+{
+	guest_exec "n$1" 'wc -l </tmp/seen.part'
+}
+
+await()
+{
+	guest_exec "n$1" "for i in \$(seq 1000); do [ \$(wc -l </tmp/seen.part) -ge $2 ] && exit; usleep 10000; done; false"
+}
+
+finish()
+{
+	guest_exec "n$1" "/net/netprobe end eth0 $2" || exit 1
 }
 
 heard()
@@ -145,8 +162,10 @@ heard()
 
 frames()
 {
-	listen "$2" "$1" "${4:-100}" "${6:-}" "${7:-}"
-	shoot "$1" "${7:-$(net_mac "$2")}" "$3" "${4:-100}" "${5:-0}"
+	listen "$2" "$1" "${4:-100}"
+	shoot "$1" "$(net_mac "$2")" "$3" "${4:-100}" "${5:-0}"
+	[ -z "${6:-}" ] || await "$2" "$6"
+	finish "$1" "$(net_mac "$2")"
 	seen=$(heard "$2")
 }
 
