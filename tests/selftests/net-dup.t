@@ -1,0 +1,83 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# dup: the frames that a rule says arrive as often as it says, the others once.
+
+. "$(dirname "$0")/../lib/net.sh"
+
+net_start 1 2 3
+
+# each_times <count> <copies> <every>: the numbers as they must come
+each_times()
+{
+	local i j
+
+	for ((i = 1; i <= $1; i++)); do
+		printf '%d ' "$i"
+		for ((j = 0; i % $3 == 0 && j < $2; j++)); do
+			printf '%d ' "$i"
+		done
+	done
+}
+
+# expect_numbers <description> <guest> <wanted> <fired>
+expect_numbers()
+{
+	is "$1" "$(seen_numbers) " "$3"
+	is "... as counted and logged" "$(stat_of "$2" r fired) $(events_of "$2" r | grep -c ' action=dup ')" "$4 $4"
+	is "... and unchanged" "$(grep -vc ' -$' <<<"$seen")" 0
+	fault "$2" clear
+	net_mark "$2"
+}
+
+for at in "n2 rx" "n1 tx"; do
+	read -r guest dir <<<"$at"
+
+	rule "$guest" dup dir="$dir" prob=0 match="$PROBE"
+	frames 1 2 200
+	expect_numbers "$dir: prob=0 doubles nothing" "$guest" "$(each_times 200 0 1)" 0
+
+	rule "$guest" dup dir="$dir" match="$PROBE"
+	frames 1 2 200
+	expect_numbers "$dir: always doubles each" "$guest" "$(each_times 200 1 1)" 200
+
+	rule "$guest" dup dir="$dir" copies=3 every=4 match="$PROBE"
+	frames 1 2 200
+	expect_numbers "$dir: copies=3 every=4 makes four of each fourth" "$guest" "$(each_times 200 3 4)" 50
+	rule "$guest" dup dir="$dir" prob=25% match="$PROBE"
+	frames 1 2 400
+	n=$(stat_of "$guest" r fired)
+	check "$dir: prob=25% doubles 66 to 134 of 400 ($n)" test "$n" -ge 66 -a "$n" -le 134
+	is "... which all come" "$(wc -l <<<"$seen") $(lost_numbers 400)" "$((400 + n)) "
+	fault "$guest" clear
+	net_mark "$guest"
+
+	# Effects of several rules add up, in the order of the list.
+	rule "$guest" dup dir="$dir" every=2 match="$PROBE"
+	rule "$guest" dup dir="$dir" every=4 id=more match="$PROBE"
+	frames 1 2 8
+	is "$dir: two rules add up" "$(seen_numbers)" "1 2 2 3 4 4 4 5 6 6 7 8 8 8"
+	fault "$guest" clear
+	net_mark "$guest"
+done
+
+rule n1 dup dir=rx every=5 match=icmp
+icmp 1 2 20
+is "ping calls every fifth answer a duplicate" "$(grep -c 'DUP!' <<<"$out") $received" "4 20"
+fault n1 clear
+
+everyone=ff:ff:ff:ff:ff:ff
+rule n1 dup dir=tx peer="$(net_mac 3)" match="$PROBE"
+listen 2 1 100 $everyone
+listen 3 1 100 $everyone
+shoot 1 $everyone 20
+finish 1 $everyone
+seen=$(heard 2)
+is "peer=: the other receiver of a broadcast has it once" "$(seen_numbers)" "$(seq -s ' ' 20)"
+seen=$(heard 3)
+is "... that one twice" "$(seen_numbers) " "$(each_times 20 1 1)"
+fault n1 clear
+
+check "without rules pings are answered" icmp 1 2 20
+is "... once" "$(grep -c 'DUP!' <<<"$out") $received" "0 20"
+
+done_testing

@@ -1,0 +1,378 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Frames that know what they were: for tests that must say which frame was
+ * lost, changed, doubled or late, and when.
+ *
+ *   netprobe send <if> <dst mac> <count> <bytes> [<microseconds apart>]
+ *	frames 1 to <count>, of ethertype 0x88b5
+ *   netprobe end <if> <dst mac>
+ *	an end mark, of ethertype 0x88b6
+ *   netprobe recv <if> <src mac> <dst mac> <bytes> <file>
+ *	in the background once it listens: every frame of that length that did not
+ *	leave here, until an end mark, or until there was no frame at all for 30 s.
+ *	<file>.part has a line a frame, <monotonic µs> <number> <flipped bits>|-
+ *	(bit 0 is the first byte's lowest, as in the event log), and is <file> at the
+ *	end.
+ *   netprobe ping <address> <count>
+ *	ICMP echo, each request as soon as the last is answered: ns a round trip
+ *   netprobe sink <port>		takes one TCP connection, in the background
+ *   netprobe source <address> <port> <MiB>	sends to it: Mbit/s until all is taken
+ *
+ * Exit: 0 done, 1 something failed, 2 usage.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/if_packet.h>
+#include <net/ethernet.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <netinet/ip_icmp.h>
+#include <poll.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#define PROTO_FRAME	0x88b5	/* IEEE 802: local experiments */
+#define PROTO_END	0x88b6
+#define COPIES		5	/* of a frame's number: the majority counts */
+#define SHORTEST	(ETH_HLEN + COPIES * 4)
+#define LONGEST		65536
+#define IDLE_MS		30000
+
+static void die(const char *what)
+{
+	fprintf(stderr, "netprobe: %s: %s\n", what, strerror(errno));
+	exit(1);
+}
+
+static void usage(void)
+{
+	fprintf(stderr, "usage: netprobe send|end|recv|ping|sink|source ..., see netprobe.c\n");
+	exit(2);
+}
+
+static uint64_t now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
+}
+
+static void parse_mac(const char *text, uint8_t *mac)
+{
+	if (sscanf(text, "%hhx:%hhx:%hhx:%hhx:%hhx:%hhx", &mac[0], &mac[1],
+		   &mac[2], &mac[3], &mac[4], &mac[5]) != 6)
+		usage();
+}
+
+/* ---- frames ---- */
+
+static void make_frame(uint8_t *frame, size_t len, const uint8_t *src,
+		       const uint8_t *dst, uint16_t proto, uint32_t number)
+{
+	size_t i;
+
+	memcpy(frame, dst, 6);
+	memcpy(frame + 6, src, 6);
+	frame[12] = proto >> 8;
+	frame[13] = proto;
+	number = htonl(number);
+	for (i = 0; i < COPIES; i++)
+		memcpy(frame + ETH_HLEN + 4 * i, &number, 4);
+	for (i = SHORTEST; i < len; i++)
+		frame[i] = i * 7 + 13;
+}
+
+static uint32_t frame_number(const uint8_t *frame)
+{
+	uint32_t number[COPIES], best = 0;
+	int i, j, votes, most = 0;
+
+	memcpy(number, frame + ETH_HLEN, sizeof(number));
+	for (i = 0; i < COPIES; i++) {
+		for (votes = 0, j = 0; j < COPIES; j++)
+			votes += number[i] == number[j];
+		if (votes > most) {
+			most = votes;
+			best = number[i];
+		}
+	}
+	return ntohl(best);
+}
+
+static int packet_socket(const char *ifname, uint16_t proto, uint8_t *mac)
+{
+	struct sockaddr_ll addr = {
+		.sll_family = AF_PACKET,
+		.sll_protocol = htons(proto),
+	};
+	struct packet_mreq promisc = { .mr_type = PACKET_MR_PROMISC };
+	struct ifreq ifr = {};
+	int room = 64 << 20, fd = socket(AF_PACKET, SOCK_RAW, 0);
+
+	if (fd < 0)
+		die("socket");
+	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", ifname);
+	if (ioctl(fd, SIOCGIFHWADDR, &ifr) < 0)
+		die(ifname);
+	if (mac)
+		memcpy(mac, ifr.ifr_hwaddr.sa_data, 6);
+	addr.sll_ifindex = if_nametoindex(ifname);
+	promisc.mr_ifindex = addr.sll_ifindex;
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room));
+	if (bind(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0)
+		die("bind");
+	if (proto && setsockopt(fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &promisc, sizeof(promisc)) < 0)
+		die("promiscuous mode");
+	return fd;
+}
+
+static void send_frame(int fd, const uint8_t *frame, size_t len)
+{
+	while (send(fd, frame, len, 0) < 0) {
+		if (errno != ENOBUFS && errno != EINTR)
+			die("send");
+		usleep(100);
+	}
+}
+
+static int do_send(char **arg, int n)
+{
+	static uint8_t frame[LONGEST];
+	uint8_t src[6], dst[6];
+	long count, len, apart, i;
+	uint64_t due;
+	int fd;
+
+	if (n < 4)
+		usage();
+	parse_mac(arg[1], dst);
+	count = atol(arg[2]);
+	len = atol(arg[3]);
+	apart = n > 4 ? atol(arg[4]) : 0;
+	if (len < SHORTEST || len > LONGEST)
+		usage();
+	fd = packet_socket(arg[0], 0, src);
+	due = now_ns();
+	for (i = 1; i <= count; i++) {
+		make_frame(frame, len, src, dst, PROTO_FRAME, i);
+		send_frame(fd, frame, len);
+		due += apart * 1000ULL;
+		while (apart && now_ns() < due)
+			usleep((due - now_ns()) / 1000 + 1);
+	}
+	return 0;
+}
+
+static int do_end(char **arg, int n)
+{
+	uint8_t frame[SHORTEST], src[6], dst[6];
+	int fd;
+
+	if (n < 2)
+		usage();
+	parse_mac(arg[1], dst);
+	fd = packet_socket(arg[0], 0, src);
+	make_frame(frame, sizeof(frame), src, dst, PROTO_END, 0);
+	send_frame(fd, frame, sizeof(frame));
+	return 0;
+}
+
+static void print_frame(FILE *out, const uint8_t *got, size_t len,
+			const uint8_t *src, const uint8_t *dst)
+{
+	static uint8_t want[LONGEST];
+	uint32_t number = frame_number(got);
+	const char *sep = "";
+	size_t i;
+
+	make_frame(want, len, src, dst, PROTO_FRAME, number);
+	fprintf(out, "%llu %u ", (unsigned long long)now_ns() / 1000, number);
+	for (i = 0; i < len * 8; i++) {
+		if (!((got[i / 8] ^ want[i / 8]) >> i % 8 & 1))
+			continue;
+		fprintf(out, "%s%zu", sep, i);
+		sep = ",";
+	}
+	fprintf(out, "%s\n", *sep ? "" : "-");
+}
+
+static int do_recv(char **arg, int n)
+{
+	static uint8_t frame[LONGEST];
+	struct sockaddr_ll from;
+	char temp[256];
+	uint8_t src[6], dst[6];
+	int fd;
+	socklen_t fromlen;
+	ssize_t got, len;
+	FILE *out;
+
+	if (n < 5)
+		usage();
+	parse_mac(arg[1], src);
+	parse_mac(arg[2], dst);
+	len = atol(arg[3]);
+	fd = packet_socket(arg[0], ETH_P_ALL, NULL);
+	unlink(arg[4]);
+	snprintf(temp, sizeof(temp), "%s.part", arg[4]);
+	out = fopen(temp, "w");
+	if (!out)
+		die(temp);
+	setvbuf(out, NULL, _IOLBF, 0);
+	if (fork())
+		return 0;
+	while (poll(&(struct pollfd){ fd, POLLIN, 0 }, 1, IDLE_MS) > 0) {
+		fromlen = sizeof(from);
+		got = recvfrom(fd, frame, sizeof(frame), 0, (struct sockaddr *)&from, &fromlen);
+		if (got < 0 || from.sll_pkttype == PACKET_OUTGOING)
+			continue;
+		if (got == len)
+			print_frame(out, frame, got, src, dst);
+		else if (got >= SHORTEST && frame[12] == PROTO_END >> 8 &&
+			 frame[13] == (PROTO_END & 0xff))
+			break;
+	}
+	fclose(out);
+	if (rename(temp, arg[4]) < 0)
+		die(arg[4]);
+	return 0;
+}
+
+/* ---- round trips and throughput ---- */
+
+static uint16_t checksum(const uint16_t *word, size_t bytes)
+{
+	uint32_t sum = 0;
+
+	for (; bytes; bytes -= 2)
+		sum += *word++;
+	sum = (sum & 0xffff) + (sum >> 16);
+	return ~(sum + (sum >> 16));
+}
+
+static struct sockaddr_in ipv4(const char *text, int port)
+{
+	struct sockaddr_in addr = { .sin_family = AF_INET, .sin_port = htons(port) };
+
+	if (inet_pton(AF_INET, text, &addr.sin_addr) != 1)
+		usage();
+	return addr;
+}
+
+static int do_ping(char **arg, int n)
+{
+	uint16_t packet[32], reply[64], sequence;
+	struct sockaddr_in to;
+	struct icmphdr *icmp = (struct icmphdr *)packet;
+	const struct icmphdr *back = (const struct icmphdr *)(reply + 10);
+	uint64_t start;
+	long i, count;
+	int fd;
+
+	if (n < 2)
+		usage();
+	to = ipv4(arg[0], 0);
+	count = atol(arg[1]);
+	fd = socket(AF_INET, SOCK_RAW, IPPROTO_ICMP);
+	if (fd < 0 || connect(fd, (struct sockaddr *)&to, sizeof(to)) < 0)
+		die("socket");
+	memset(packet, 0x55, sizeof(packet));
+	start = now_ns();
+	for (i = 0; i < count; i++) {
+		sequence = htons(i);
+		*icmp = (struct icmphdr){ .type = ICMP_ECHO };
+		icmp->un.echo.id = htons(4711);
+		icmp->un.echo.sequence = sequence;
+		icmp->checksum = checksum(packet, sizeof(packet));
+		if (send(fd, packet, sizeof(packet), 0) < 0)
+			die("send");
+		do {
+			if (poll(&(struct pollfd){ fd, POLLIN, 0 }, 1, 2000) <= 0) {
+				errno = ETIMEDOUT;
+				die(arg[0]);
+			}
+			if (recv(fd, reply, sizeof(reply), 0) < 28)
+				continue;
+		} while (back->type != ICMP_ECHOREPLY || back->un.echo.sequence != sequence);
+	}
+	printf("%llu\n", (unsigned long long)(now_ns() - start) / count);
+	return 0;
+}
+
+static int do_sink(char **arg, int n)
+{
+	static char buffer[256 * 1024];
+	struct sockaddr_in addr;
+	int fd, one = 1;
+
+	if (n < 1)
+		usage();
+	addr = ipv4("0.0.0.0", atoi(arg[0]));
+	fd = socket(AF_INET, SOCK_STREAM, 0);
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	if (fd < 0 || bind(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0 || listen(fd, 1) < 0)
+		die("listen");
+	if (fork())
+		return 0;
+	fd = accept(fd, NULL, NULL);
+	while (read(fd, buffer, sizeof(buffer)) > 0)
+		;
+	if (write(fd, "", 1) < 0)
+		die("write");
+	return 0;
+}
+
+static int do_source(char **arg, int n)
+{
+	static char buffer[256 * 1024];
+	struct sockaddr_in addr;
+	uint64_t left, start;
+	double seconds;
+	ssize_t sent;
+	int fd;
+
+	if (n < 3)
+		usage();
+	addr = ipv4(arg[0], atoi(arg[1]));
+	left = atoll(arg[2]) << 20;
+	fd = socket(AF_INET, SOCK_STREAM, 0);
+	if (fd < 0 || connect(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0)
+		die("connect");
+	start = now_ns();
+	while (left) {
+		sent = write(fd, buffer, left < sizeof(buffer) ? left : sizeof(buffer));
+		if (sent < 0)
+			die("write");
+		left -= sent;
+	}
+	shutdown(fd, SHUT_WR);
+	if (read(fd, buffer, 1) != 1)
+		die("the sink's answer");
+	seconds = (now_ns() - start) / 1e9;
+	printf("%.1f\n", atoll(arg[2]) * 8.388608 / seconds);
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct {
+		const char *name;
+		int (*run)(char **arg, int n);
+	} commands[] = {
+		{ "send", do_send }, { "end", do_end }, { "recv", do_recv }, { "ping", do_ping },
+		{ "sink", do_sink }, { "source", do_source },
+	};
+	size_t i;
+
+	for (i = 0; argc > 1 && i < sizeof(commands) / sizeof(commands[0]); i++)
+		if (!strcmp(argv[1], commands[i].name))
+			return commands[i].run(argv + 2, argc - 2);
+	usage();
+}
