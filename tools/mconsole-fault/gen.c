@@ -11,6 +11,40 @@
 #include <string.h>
 #include "fault_params.h"
 
+/* By the bit of UMF_CLASS_…; a class without a row stops the build. */
+static const struct class {
+	const char *title;
+	const char *device;		/* how names of its devices begin */
+} classes[] = {
+	{ "Actions on network interfaces (eth0)", "eth" },
+	{ "Actions on disks (umfa)", "umf" },
+	{ "Actions on serial lines (ttyS0)", "ttyS" },
+	{ "Actions on the guest itself (node)", "node" },
+};
+
+#define NR_CLASSES	((int)(sizeof(classes) / sizeof(*classes)))
+
+static uint64_t classes_used(void)
+{
+	uint64_t used = 0;
+	int i;
+
+	for (i = 0; i < UMF_A_MAX; i++)
+		used |= umf_actions[i].classes;
+	return used;
+}
+
+/* The first action of its name? Devices of several classes share names. */
+static int is_first(int action)
+{
+	int i;
+
+	for (i = 0; i < action; i++)
+		if (!strcmp(umf_actions[i].name, umf_actions[action].name))
+			return 0;
+	return 1;
+}
+
 /* ---- manual page: man(7) ---- */
 
 static void roff_char(char c)
@@ -110,23 +144,26 @@ static void range(const struct umf_param *param)
 	}
 }
 
-/* Which actions take it, unless all do. */
+/* On which devices there is such a key, unless on all. */
 static void man_users(int key)
 {
-	char list[512] = "";
-	int i, all = 1;
+	uint64_t users = 0;
+	char list[128] = "";
+	int i;
 
-	for (i = 0; i < UMF_A_MAX; i++) {
-		if (!(umf_actions[i].keys & BIT_ULL(key))) {
-			all = 0;
+	for (i = 0; i < UMF_A_MAX; i++)
+		if (umf_actions[i].keys & BIT_ULL(key))
+			users |= umf_actions[i].classes;
+	if (users == classes_used())
+		return;
+	for (i = 0; i < NR_CLASSES; i++) {
+		if (!(users & BIT_ULL(i)))
 			continue;
-		}
 		if (*list)
 			strcat(list, ", ");
-		strcat(list, umf_actions[i].name);
+		strcat(list, classes[i].device);
 	}
-	if (!all)
-		sentence("Only with %s", list);
+	sentence("Only on %s", list);
 }
 
 static void man_group(enum umf_group group)
@@ -145,24 +182,31 @@ static void man_group(enum umf_group group)
 	}
 }
 
+static void man_action(const struct umf_action *action)
+{
+	int key;
+
+	printf(".TP\n.B %s\n", action->name);
+	sentence("%s", action->help);
+	printf("Takes");
+	for (key = 0; key < UMF_K_MAX; key++)
+		if (action->keys & BIT_ULL(key))
+			printf("\n%s%s", umf_params[key].name,
+			       action->need & BIT_ULL(key) ? " (required)" : "");
+	printf(".\n");
+}
+
 static void man_actions(void)
 {
-	char list[512];
-	int i, key;
+	int class, i;
 
-	for (i = 0; i < UMF_A_MAX; i++) {
-		*list = '\0';
-		for (key = 0; key < UMF_K_MAX; key++) {
-			if (!(umf_actions[i].keys & BIT_ULL(key)))
-				continue;
-			strcat(list, " ");
-			strcat(list, umf_params[key].name);
-			if (umf_actions[i].need & BIT_ULL(key))
-				strcat(list, " (required)");
-		}
-		printf(".TP\n.B %s\n", umf_actions[i].name);
-		sentence("%s", umf_actions[i].help);
-		sentence("Takes%s", list);
+	for (class = 0; class < NR_CLASSES; class++) {
+		if (!(classes_used() & BIT_ULL(class)))
+			continue;
+		printf(".SS %s\n", classes[class].title);
+		for (i = 0; i < UMF_A_MAX; i++)
+			if (umf_actions[i].classes & BIT_ULL(class))
+				man_action(&umf_actions[i]);
 	}
 }
 
@@ -214,27 +258,45 @@ static void sh_verbs(void)
 	printf("wait expect'\n");
 }
 
+/* One row for each kind of device, one for all. */
 static void sh_actions(void)
 {
-	int i;
+	int class, i, n;
 
-	printf("_mconsole_fault_actions='");
-	for (i = 0; i < UMF_A_MAX; i++)
-		printf("%s%s", i ? " " : "", umf_actions[i].name);
-	printf("'\n");
+	for (class = 0; class < NR_CLASSES; class++) {
+		if (!(classes_used() & BIT_ULL(class)))
+			continue;
+		printf("\t%s*) echo '", classes[class].device);
+		for (i = 0, n = 0; i < UMF_A_MAX; i++)
+			if (umf_actions[i].classes & BIT_ULL(class))
+				printf("%s%s", n++ ? " " : "",
+				       umf_actions[i].name);
+		printf("' ;;\n");
+	}
+	printf("\t*) echo '");
+	for (i = 0, n = 0; i < UMF_A_MAX; i++)
+		if (is_first(i))
+			printf("%s%s", n++ ? " " : "", umf_actions[i].name);
+	printf("' ;;\n");
 }
 
+/* Of device and action, with a blank between. */
 static void sh_keys(void)
 {
-	int i, key, n;
+	int class, i, key, n;
 
-	for (i = 0; i < UMF_A_MAX; i++) {
-		printf("\t%s) echo '", umf_actions[i].name);
-		for (key = 0, n = 0; key < UMF_K_MAX; key++)
-			if (umf_actions[i].keys & BIT_ULL(key))
-				printf("%s%s=", n++ ? " " : "",
-				       umf_params[key].name);
-		printf("' ;;\n");
+	for (class = 0; class < NR_CLASSES; class++) {
+		for (i = 0; i < UMF_A_MAX; i++) {
+			if (!(umf_actions[i].classes & BIT_ULL(class)))
+				continue;
+			printf("\t%s*' %s') echo '", classes[class].device,
+			       umf_actions[i].name);
+			for (key = 0, n = 0; key < UMF_K_MAX; key++)
+				if (umf_actions[i].keys & BIT_ULL(key))
+					printf("%s%s=", n++ ? " " : "",
+					       umf_params[key].name);
+			printf("' ;;\n");
+		}
 	}
 }
 
@@ -299,6 +361,10 @@ int main(int argc, char **argv)
 			  strcmp(argv[1], "zsh"))) {
 		fprintf(stderr, "Usage: gen man|bash|zsh <template\n");
 		return 2;
+	}
+	if (classes_used() >> NR_CLASSES) {
+		fprintf(stderr, "gen: a device class has no row in classes[]\n");
+		return 1;
 	}
 	is_man = !strcmp(argv[1], "man");
 	while (fgets(line, sizeof(line), stdin)) {
