@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What lies in a segment's shared memory, and the two ends of a ring.
+ *
+ * This is the ABI between the ports of a segment, whatever program a port is;
+ * a change of it bumps UMF_SEG_VERSION. All numbers are little-endian (UML is
+ * x86 only). The file needs integer types and barriers, nothing else, so that
+ * host programs and fuzzers compile it too.
+ *
+ * Whatever another port can write is hostile: it is read once, checked, and
+ * only the checked copy is used. An end keeps its own index in private memory
+ * and never reads it back.
+ *
+ *	<folder>/segment	struct umf_seg_header, then one page a port
+ *	<folder>/port-NN.bell	FIFO; a byte in it wakes port NN
+ *	<folder>/ring-SS-RR	frames from port SS to port RR, made by SS
+ *
+ * Locks on `segment` (F_OFD_SETLK): byte 0 while joining, leaving or cleaning
+ * up; byte UMF_SEG_LOCK_PORT + NN for as long as port NN lives. The host's
+ * kernel drops them with the process, at whatever instant that is.
+ */
+#ifndef __UMF_NET_RING_H
+#define __UMF_NET_RING_H
+
+#ifdef __KERNEL__
+#include <linux/align.h>
+#include <linux/build_bug.h>
+#include <linux/compiler.h>
+#include <linux/errno.h>
+#include <linux/types.h>
+#include <asm/barrier.h>
+#endif
+
+#define UMF_SEG_MAGIC		0x746e656d67665375ULL
+#define UMF_SEG_VERSION		1
+#define UMF_SEG_PORTS		64
+#define UMF_SEG_PAGE		4096
+#define UMF_SEG_SIZE		(UMF_SEG_PAGE * (1 + UMF_SEG_PORTS))
+#define UMF_SEG_LOCK_JOIN	0
+#define UMF_SEG_LOCK_PORT	0x1000
+
+struct umf_seg_header {
+	u64 magic;		/* written last */
+	u32 version;
+	u32 ports;
+	u32 page;		/* bytes of this header, and of each port's page */
+	u32 ring;		/* data bytes of a ring, a power of two */
+	u32 made_dir;		/* the folder was made with the segment */
+};
+
+enum umf_seg_state {
+	UMF_PORT_FREE,
+	UMF_PORT_JOINED,	/* has its lock and its bell, receives nothing */
+	UMF_PORT_UP,		/* receives */
+};
+
+struct umf_seg_port {
+	/* Written by the port itself (state also by who buries it). */
+	u32 state;
+	u32 gen;		/* one more for each port that takes the slot */
+	u64 mac;		/* first byte in bits 40-47 */
+	u32 mtu;
+	u32 pid;		/* for people */
+	char label[40];		/* for people */
+
+	/* Its reader sleeps: who takes the 1 rings the bell. */
+	u32 need_wake __aligned(64);
+	/* Some port's state changed; a flag for each side of this one. */
+	u32 changed_tx;
+	u32 changed_rx;
+
+	/* Bit NN: ring NN to here may hold frames. Set by senders. */
+	u32 pending[2] __aligned(64);
+
+	/* Counts the rings this port has made for each receiver. */
+	u32 serial[UMF_SEG_PORTS] __aligned(64);
+} __aligned(UMF_SEG_PAGE);
+
+#define UMF_RING_MAGIC		0x676e6952
+#define UMF_RING_DEFAULT	(256 * 1024)
+#define UMF_RING_MIN		(256 * 1024)
+#define UMF_RING_MAX		(64 * 1024 * 1024)
+#define UMF_RING_ALIGN		32
+
+struct umf_ring_shared {
+	u32 magic;
+	u32 size;		/* data bytes */
+	u32 serial;
+	u32 gen;		/* the sender's */
+
+	u32 head __aligned(64);	/* the sender's; free-running, in bytes */
+
+	u32 tail __aligned(64);	/* the receiver's */
+	u32 broken;		/* the receiver gave this ring up */
+
+	u8 data[] __aligned(UMF_SEG_PAGE);
+};
+
+#define UMF_REC_SKIP	1	/* no frame: go on at the start of the ring */
+
+/* Before each frame; then the frame, from its destination MAC on. */
+struct umf_ring_rec {
+	u32 len;		/* of the frame */
+	u32 flags;		/* UMF_REC_… */
+	u8 vnet[10];		/* struct virtio_net_hdr */
+	u8 reserved[14];
+};
+
+/* The largest frame: a GSO one with VLAN tags. */
+#define UMF_FRAME_MAX	(65536 + 64)
+
+static inline u32 umf_ring_need(u32 len)
+{
+	return ALIGN(sizeof(struct umf_ring_rec) + len, UMF_RING_ALIGN);
+}
+
+/* ---- the sender's end ---- */
+
+struct umf_ring_tx {
+	struct umf_ring_shared *sh;	/* NULL: none */
+	u32 size;
+	u32 head;
+};
+
+/*
+ * Room for a frame of @len bytes: 0 and the record's place in *@rec; -EAGAIN
+ * when the ring is full, -EBADMSG when it is of no more use.
+ */
+static inline int umf_ring_reserve(struct umf_ring_tx *ring, u32 len,
+				   struct umf_ring_rec **rec)
+{
+	struct umf_ring_shared *sh = ring->sh;
+	/* pairs with umf_ring_consume(): the bytes given back are read */
+	u32 used = ring->head - virt_load_acquire(&sh->tail);
+	u32 at = ring->head & (ring->size - 1);
+	u32 need = umf_ring_need(len);
+	u32 skip = need > ring->size - at ? ring->size - at : 0;
+
+	if (used > ring->size || used % UMF_RING_ALIGN || READ_ONCE(sh->broken))
+		return -EBADMSG;
+	if (len > UMF_FRAME_MAX || need + skip > ring->size - used)
+		return -EAGAIN;
+	if (skip) {
+		*rec = (struct umf_ring_rec *)(sh->data + at);
+		(*rec)->len = 0;
+		(*rec)->flags = UMF_REC_SKIP;
+		ring->head += skip;
+		at = 0;
+	}
+	*rec = (struct umf_ring_rec *)(sh->data + at);
+	(*rec)->len = len;
+	(*rec)->flags = 0;
+	return 0;
+}
+
+/* The frame stands in its place: the receiver may have it. */
+static inline void umf_ring_commit(struct umf_ring_tx *ring, u32 len)
+{
+	ring->head += umf_ring_need(len);
+	/* pairs with umf_ring_peek(): the frame is there before the index */
+	virt_store_release(&ring->sh->head, ring->head);
+}
+
+/* ---- the receiver's end ---- */
+
+struct umf_ring_rx {
+	struct umf_ring_shared *sh;	/* NULL: none */
+	u32 size;
+	u32 serial;
+	u32 tail;
+};
+
+/*
+ * 1: the oldest frame's record is in *@rec, its bytes at *@data until
+ * umf_ring_consume(); they may still change under the reader. 0: empty.
+ * -EBADMSG: of no more use.
+ */
+static inline int umf_ring_peek(struct umf_ring_rx *ring,
+				struct umf_ring_rec *rec, const u8 **data)
+{
+	struct umf_ring_shared *sh = ring->sh;
+	/* pairs with umf_ring_commit() */
+	u32 used = virt_load_acquire(&sh->head) - ring->tail;
+	u32 at = ring->tail & (ring->size - 1);
+	const u64 *from;
+	u64 *to = (u64 *)rec;
+	int i;
+
+	if (used > ring->size || used % UMF_RING_ALIGN)
+		return -EBADMSG;
+	for (; used; at = 0) {
+		from = (const u64 *)(sh->data + at);
+		for (i = 0; i < sizeof(*rec) / sizeof(u64); i++)
+			to[i] = READ_ONCE(from[i]);
+		if (!(rec->flags & UMF_REC_SKIP))
+			break;
+		if (!at || used < ring->size - at)
+			return -EBADMSG;
+		used -= ring->size - at;
+		ring->tail += ring->size - at;
+	}
+	if (!used)
+		return 0;
+	if (rec->flags || rec->len > UMF_FRAME_MAX ||
+	    umf_ring_need(rec->len) > used ||
+	    umf_ring_need(rec->len) > ring->size - at)
+		return -EBADMSG;
+	*data = sh->data + at + sizeof(*rec);
+	return 1;
+}
+
+static inline void umf_ring_consume(struct umf_ring_rx *ring, u32 len)
+{
+	ring->tail += umf_ring_need(len);
+	/* pairs with umf_ring_reserve() */
+	virt_store_release(&ring->sh->tail, ring->tail);
+}
+
+#endif /* __UMF_NET_RING_H */

@@ -1,0 +1,885 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A port of a segment.
+ *
+ * There is no switch process: each port maps the segment's table of ports and
+ * one ring per port it exchanges frames with. It owns its slot's lock, its bell
+ * and the rings it sends on; everything else in the folder is somebody else's.
+ *
+ * A slot's life (struct umf_seg_port.state):
+ *
+ *	FREE    nobody's. Taken under the join lock by who can lock its byte.
+ *	JOINED  a process has the slot's lock, a bell and a new generation.
+ *	UP      it also receives: others may make rings to it.
+ *
+ * Whoever finds a slot not FREE whose lock is free buries it under the join
+ * lock: its files go, the slot is FREE. Other ports drop what they mapped as
+ * soon as they see another state or another generation. Unlinked rings stay
+ * mapped where they are mapped, so no access to one can ever fail.
+ *
+ * A ring is valid for one sender generation and one receiver generation. Its
+ * sender makes a new one whenever the receiver's generation changes or the ring
+ * turns out to be corrupt, and counts it in its slot's serial[]; the receiver
+ * maps what that number says.
+ *
+ * Locking: the send side (tx, up, and what hangs on them) and the receive side
+ * (rx, active) share nothing that changes, and each is serialised by the
+ * caller. What only joining and leaving touch needs no lock.
+ */
+#define pr_fmt(fmt) "umf: " fmt
+
+#include <linux/delay.h>
+#include <linux/err.h>
+#include <linux/jiffies.h>
+#include <linux/mm.h>
+#include <linux/printk.h>
+#include <linux/ratelimit.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+#include <asm/sync_bitops.h>
+#include <os.h>
+#include "net_segment.h"
+
+#define JOIN_TRIES	2000		/* milliseconds */
+#define RING_RETRY	(HZ / 10)	/* after a ring could not be made */
+
+struct seg_tx {
+	struct umf_ring_tx ring;
+	u32 gen;		/* of the port seen in this slot */
+	u32 dead;		/* that generation's bell has no reader */
+	int bell;		/* fd, or -1 */
+	unsigned long retry;	/* jiffies: no new ring before that */
+	bool failed;		/* retry is valid */
+};
+
+struct umf_segment {
+	char *path;
+	int dir, fd, bell;
+	struct umf_seg_header *header;
+	struct umf_seg_port *port;	/* all of them */
+	struct umf_seg_port *my;
+	unsigned int me;
+	u32 gen;
+	u32 ring_size;
+	bool bare;			/* a name under the default folder */
+	bool abandoned;
+
+	u64 up;				/* send side */
+	struct seg_tx tx[UMF_SEG_PORTS];
+
+	u64 active;			/* receive side: rings with frames */
+	u64 gone;			/* to unmap once they are empty */
+	unsigned int next;		/* whose turn it is */
+	struct umf_ring_rx rx[UMF_SEG_PORTS];
+};
+
+#define NAME_LEN	16
+
+static void ring_name(char *name, unsigned int from, unsigned int to)
+{
+	snprintf(name, NAME_LEN, "ring-%02u-%02u", from, to);
+}
+
+static void bell_name(char *name, unsigned int port)
+{
+	snprintf(name, NAME_LEN, "port-%02u.bell", port);
+}
+
+static size_t ring_bytes(u32 size)
+{
+	return sizeof(struct umf_ring_shared) + size;
+}
+
+/* ---- the folder ---- */
+
+static void remove_port_files(int dir, unsigned int port)
+{
+	char name[NAME_LEN];
+	unsigned int i;
+
+	bell_name(name, port);
+	umf_host_unlink(dir, name);
+	for (i = 0; i < UMF_SEG_PORTS; i++) {
+		ring_name(name, port, i);
+		umf_host_unlink(dir, name);
+		ring_name(name, i, port);
+		umf_host_unlink(dir, name);
+	}
+}
+
+static int check_owner(int fd, const char *path, char *error)
+{
+	struct umf_host_info info;
+	int err = umf_host_info(fd, &info);
+
+	if (err) {
+		snprintf(error, UMF_SEG_ERROR, "%s: error %d", path, err);
+		return err;
+	}
+	if (info.uid != umf_host_uid()) {
+		snprintf(error, UMF_SEG_ERROR,
+			 "%s is another user's segment (uid %u)",
+			 path, info.uid);
+		return -EPERM;
+	}
+	if (info.mode & 022) {
+		snprintf(error, UMF_SEG_ERROR,
+			 "%s can be written by other users (mode %03o); chmod 700 it",
+			 path, info.mode & 0777);
+		return -EPERM;
+	}
+	return 0;
+}
+
+/*
+ * Opens a folder that is to be ours, and makes it first if need be. -ESTALE: it
+ * was there, and its last port has just removed it.
+ */
+static int open_folder(const char *path, bool *made, char *error)
+{
+	int fd, err;
+
+	err = umf_host_mkdir(path);
+	*made = !err;
+	if (err && err != -EEXIST) {
+		snprintf(error, UMF_SEG_ERROR, "cannot make the folder %s (error %d)",
+			 path, err);
+		return err;
+	}
+	fd = umf_host_open_dir(path);
+	if (fd == -ENOENT)
+		return -ESTALE;
+	if (fd < 0) {
+		snprintf(error, UMF_SEG_ERROR, "cannot open the folder %s (error %d)",
+			 path, fd);
+		return fd;
+	}
+	err = check_owner(fd, path, error);
+	if (err) {
+		os_close_file(fd);
+		return err;
+	}
+	return fd;
+}
+
+/* "/dev/shm/umf-1000/lan" → the same without its last part. */
+static char *parent_of(const char *path)
+{
+	return kstrndup(path, strrchr(path, '/') - path, GFP_KERNEL);
+}
+
+static bool is_bare(const char *name)
+{
+	return !strchr(name, '/');
+}
+
+static char *segment_path(const char *name)
+{
+	if (is_bare(name))
+		return kasprintf(GFP_KERNEL, "/dev/shm/umf-%u/%s",
+				 umf_host_uid(), name);
+	return kstrdup(name, GFP_KERNEL);
+}
+
+/* The join lock: held for moments, unless its holder is stopped. */
+static int join_lock(int fd, void (*wait)(void))
+{
+	int err, i;
+
+	for (i = 0; i < JOIN_TRIES; i++) {
+		err = umf_host_lock(fd, UMF_SEG_LOCK_JOIN);
+		if (err != -EAGAIN)
+			return err;
+		wait();
+	}
+	return -EBUSY;
+}
+
+static void join_unlock(int fd)
+{
+	umf_host_unlock(fd, UMF_SEG_LOCK_JOIN);
+}
+
+static void wait_sleep(void)
+{
+	usleep_range(800, 1200);
+}
+
+static void wait_spin(void)
+{
+	mdelay(1);
+}
+
+/*
+ * Opens the file `segment` with the join lock held. It may be removed between
+ * the two by the last port that leaves, and then the folder as well: -ESTALE.
+ */
+static int open_segment_file(struct umf_segment *seg, char *error)
+{
+	struct umf_host_info info;
+	int err;
+
+	seg->fd = umf_host_open(seg->dir, "segment", 1, 0);
+	if (seg->fd == -ENOENT)
+		return -ESTALE;
+	if (seg->fd < 0) {
+		snprintf(error, UMF_SEG_ERROR, "cannot make %s/segment (error %d)",
+			 seg->path, seg->fd);
+		return seg->fd;
+	}
+	err = join_lock(seg->fd, wait_sleep);
+	if (!err)
+		err = umf_host_info(seg->fd, &info);
+	if (err == -EBUSY) {
+		snprintf(error, UMF_SEG_ERROR,
+			 "%s is busy: a port is stopped while it joins or leaves",
+			 seg->path);
+		return err;
+	}
+	if (err) {
+		snprintf(error, UMF_SEG_ERROR, "cannot lock %s/segment (error %d)",
+			 seg->path, err);
+		return err;
+	}
+	return info.nlink ? 0 : -ESTALE;
+}
+
+/* Is any port alive? For the holder of the join lock. */
+static bool others_alive(int fd)
+{
+	return umf_host_locked(fd, UMF_SEG_LOCK_PORT, UMF_SEG_PORTS) != 0;
+}
+
+/* Maps the port table; makes it, or refuses one that is not ours. */
+static int map_segment(struct umf_segment *seg, bool made_dir, char *error)
+{
+	struct umf_seg_header *hd;
+	struct umf_host_info info;
+	int err;
+
+	err = umf_host_info(seg->fd, &info);
+	if (!err && !info.size) {
+		err = umf_host_alloc(seg->fd, UMF_SEG_SIZE);
+		info.size = UMF_SEG_SIZE;
+	}
+	if (err) {
+		snprintf(error, UMF_SEG_ERROR, "no room for %s/segment (error %d)",
+			 seg->path, err);
+		return err;
+	}
+	if (info.size != UMF_SEG_SIZE) {
+		snprintf(error, UMF_SEG_ERROR,
+			 "%s/segment is not one of this build (%llu bytes, not %u)",
+			 seg->path, info.size, UMF_SEG_SIZE);
+		return -EINVAL;
+	}
+	hd = os_mmap_rw_shared(seg->fd, UMF_SEG_SIZE);
+	if (!hd) {
+		snprintf(error, UMF_SEG_ERROR, "cannot map %s/segment", seg->path);
+		return -ENOMEM;
+	}
+	seg->header = hd;
+	seg->port = (struct umf_seg_port *)((u8 *)hd + UMF_SEG_PAGE);
+
+	if (!hd->magic) {
+		/* New, or its maker died before the last line below. */
+		hd->version = UMF_SEG_VERSION;
+		hd->ports = UMF_SEG_PORTS;
+		hd->page = UMF_SEG_PAGE;
+		hd->ring = UMF_RING_DEFAULT;
+		hd->made_dir = made_dir;
+		/* who sees the magic sees the rest */
+		virt_store_release(&hd->magic, UMF_SEG_MAGIC);
+	}
+	seg->ring_size = READ_ONCE(hd->ring);
+	if (hd->magic != UMF_SEG_MAGIC || hd->version != UMF_SEG_VERSION ||
+	    hd->ports != UMF_SEG_PORTS || hd->page != UMF_SEG_PAGE ||
+	    seg->ring_size < UMF_RING_MIN || seg->ring_size > UMF_RING_MAX ||
+	    seg->ring_size & (seg->ring_size - 1)) {
+		snprintf(error, UMF_SEG_ERROR,
+			 "%s/segment is from an incompatible build (version %u, this one is %u)",
+			 seg->path, hd->version, UMF_SEG_VERSION);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+/* Tells the others to look again. */
+static void notify_all(struct umf_segment *seg)
+{
+	char name[NAME_LEN];
+	unsigned int i;
+	int fd;
+
+	for (i = 0; i < UMF_SEG_PORTS; i++) {
+		if (i == seg->me ||
+		    READ_ONCE(seg->port[i].state) == UMF_PORT_FREE)
+			continue;
+		WRITE_ONCE(seg->port[i].changed_tx, 1);
+		WRITE_ONCE(seg->port[i].changed_rx, 1);
+		virt_mb();	/* before it wakes up and looks */
+		bell_name(name, i);
+		fd = umf_host_bell_open(seg->dir, name);
+		if (fd < 0)
+			continue;
+		umf_host_bell_ring(fd);
+		os_close_file(fd);
+	}
+}
+
+/* The lowest slot nobody holds becomes ours. Under the join lock. */
+static int take_port(struct umf_segment *seg, const char *label, char *error)
+{
+	struct umf_seg_port *my;
+	char name[NAME_LEN];
+	unsigned int i;
+	int err = 0;
+
+	if (!others_alive(seg->fd))
+		for (i = 0; i < UMF_SEG_PORTS; i++) {
+			remove_port_files(seg->dir, i);
+			WRITE_ONCE(seg->port[i].state, UMF_PORT_FREE);
+		}
+	for (i = 0; i < UMF_SEG_PORTS; i++) {
+		err = umf_host_lock(seg->fd, UMF_SEG_LOCK_PORT + i);
+		if (err != -EAGAIN)
+			break;
+	}
+	if (err == -EAGAIN) {
+		snprintf(error, UMF_SEG_ERROR, "segment %s is full (%u ports)",
+			 seg->path, UMF_SEG_PORTS);
+		return -EUSERS;
+	}
+	if (err) {
+		snprintf(error, UMF_SEG_ERROR, "cannot lock %s/segment (error %d)",
+			 seg->path, err);
+		return err;
+	}
+
+	remove_port_files(seg->dir, i);
+	bell_name(name, i);
+	seg->bell = umf_host_bell_make(seg->dir, name);
+	if (seg->bell < 0) {
+		snprintf(error, UMF_SEG_ERROR, "cannot make %s/%s (error %d)",
+			 seg->path, name, seg->bell);
+		return seg->bell;
+	}
+	seg->me = i;
+	my = &seg->port[i];
+	seg->gen = READ_ONCE(my->gen) + 1;
+	WRITE_ONCE(my->gen, seg->gen);
+	WRITE_ONCE(my->mac, 0);
+	WRITE_ONCE(my->pid, os_getpid());
+	strscpy(my->label, label, sizeof(my->label));
+	WRITE_ONCE(my->need_wake, 0);
+	WRITE_ONCE(my->changed_tx, 1);
+	WRITE_ONCE(my->changed_rx, 0);
+	WRITE_ONCE(my->pending[0], 0);
+	WRITE_ONCE(my->pending[1], 0);
+	/* pairs with umf_segment_tx_scan(): state last */
+	virt_store_release(&my->state, UMF_PORT_JOINED);
+	seg->my = my;
+	return 0;
+}
+
+static void free_segment(struct umf_segment *seg)
+{
+	if (seg->header)
+		os_unmap_memory(seg->header, UMF_SEG_SIZE);
+	if (seg->bell >= 0)
+		os_close_file(seg->bell);
+	if (seg->fd >= 0)
+		os_close_file(seg->fd);	/* and with it the locks */
+	if (seg->dir >= 0)
+		os_close_file(seg->dir);
+	kfree(seg->path);
+	kfree(seg);
+}
+
+static int try_join(struct umf_segment *seg, const char *label, char *error)
+{
+	bool made = false;
+	char *parent;
+	int fd, err;
+
+	if (seg->bare) {
+		parent = parent_of(seg->path);
+		if (!parent)
+			return -ENOMEM;
+		fd = open_folder(parent, &made, error);
+		kfree(parent);
+		if (fd < 0)
+			return fd;
+		os_close_file(fd);
+	}
+	seg->dir = open_folder(seg->path, &made, error);
+	if (seg->dir < 0)
+		return seg->dir == -ENOENT && seg->bare ? -ESTALE : seg->dir;
+	err = open_segment_file(seg, error);
+	if (err)
+		return err;
+	err = map_segment(seg, made, error);
+	if (!err)
+		err = take_port(seg, label, error);
+	join_unlock(seg->fd);
+	return err;
+}
+
+static void init_segment(struct umf_segment *seg)
+{
+	unsigned int i;
+
+	seg->dir = -1;
+	seg->fd = -1;
+	seg->bell = -1;
+	for (i = 0; i < UMF_SEG_PORTS; i++)
+		seg->tx[i].bell = -1;
+}
+
+struct umf_segment *umf_segment_join(const char *name, const char *label,
+				     char error[UMF_SEG_ERROR])
+{
+	struct umf_segment *seg;
+	int err, tries = 10;
+
+	do {
+		strscpy(error, "out of memory", UMF_SEG_ERROR);
+		seg = kzalloc_obj(*seg);
+		if (!seg)
+			return ERR_PTR(-ENOMEM);
+		init_segment(seg);
+		seg->bare = is_bare(name);
+		err = -ENOMEM;
+		seg->path = segment_path(name);
+		if (seg->path)
+			err = try_join(seg, label, error);
+		if (!err)
+			return seg;
+		free_segment(seg);
+	} while (err == -ESTALE && --tries);
+	if (err == -ESTALE)
+		snprintf(error, UMF_SEG_ERROR, "%s goes away again and again",
+			 name);
+	return ERR_PTR(err);
+}
+
+static void give_back(struct umf_segment *seg, void (*wait)(void))
+{
+	bool locked = !join_lock(seg->fd, wait);
+	bool made_dir = READ_ONCE(seg->header->made_dir);
+	char *last = strrchr(seg->path, '/');
+
+	WRITE_ONCE(seg->my->state, UMF_PORT_FREE);
+	remove_port_files(seg->dir, seg->me);
+	notify_all(seg);
+	umf_host_unlock(seg->fd, UMF_SEG_LOCK_PORT + seg->me);
+	if (locked && !others_alive(seg->fd)) {
+		umf_host_unlink(seg->dir, "segment");
+		if (made_dir && !umf_host_rmdir(seg->path) && seg->bare) {
+			*last = '\0';
+			umf_host_rmdir(seg->path);
+		}
+	}
+	join_unlock(seg->fd);
+}
+
+void umf_segment_abandon(struct umf_segment *seg)
+{
+	WRITE_ONCE(seg->abandoned, true);
+	give_back(seg, wait_spin);
+}
+
+static void tx_close(struct seg_tx *tx)
+{
+	if (tx->ring.sh)
+		os_unmap_memory(tx->ring.sh, ring_bytes(tx->ring.size));
+	tx->ring.sh = NULL;
+	if (tx->bell >= 0)
+		os_close_file(tx->bell);
+	tx->bell = -1;
+	tx->failed = false;
+}
+
+static void rx_close(struct umf_segment *seg, unsigned int port)
+{
+	struct umf_ring_rx *rx = &seg->rx[port];
+
+	if (rx->sh)
+		os_unmap_memory(rx->sh, ring_bytes(rx->size));
+	rx->sh = NULL;
+	seg->active &= ~BIT_ULL(port);
+	seg->gone &= ~BIT_ULL(port);
+}
+
+void umf_segment_leave(struct umf_segment *seg)
+{
+	unsigned int i;
+
+	for (i = 0; i < UMF_SEG_PORTS; i++) {
+		tx_close(&seg->tx[i]);
+		rx_close(seg, i);
+	}
+	give_back(seg, wait_sleep);
+	free_segment(seg);
+}
+
+/* ---- who else is there ---- */
+
+unsigned int umf_segment_port(const struct umf_segment *seg)
+{
+	return seg->me;
+}
+
+int umf_segment_bell(const struct umf_segment *seg)
+{
+	return seg->bell;
+}
+
+u64 umf_segment_mac(const struct umf_segment *seg, unsigned int port)
+{
+	return READ_ONCE(seg->port[port].mac) & (BIT_ULL(48) - 1);
+}
+
+bool umf_segment_mac_taken(const struct umf_segment *seg, u64 mac)
+{
+	unsigned int i;
+
+	for (i = 0; i < UMF_SEG_PORTS; i++)
+		if (i != seg->me && umf_segment_mac(seg, i) == mac &&
+		    READ_ONCE(seg->port[i].state) != UMF_PORT_FREE)
+			return true;
+	return false;
+}
+
+void umf_segment_publish(struct umf_segment *seg, u64 mac, u32 mtu)
+{
+	WRITE_ONCE(seg->my->mac, mac);
+	WRITE_ONCE(seg->my->mtu, mtu);
+}
+
+void umf_segment_set_up(struct umf_segment *seg, bool up)
+{
+	WRITE_ONCE(seg->my->state, up ? UMF_PORT_UP : UMF_PORT_JOINED);
+	notify_all(seg);
+}
+
+unsigned int umf_segment_check(struct umf_segment *seg)
+{
+	bool locked = false, buried = false;
+	unsigned int i, alive = 0;
+
+	for (i = 0; i < UMF_SEG_PORTS; i++) {
+		if (i == seg->me ||
+		    READ_ONCE(seg->port[i].state) == UMF_PORT_FREE)
+			continue;
+		if (umf_host_locked(seg->fd, UMF_SEG_LOCK_PORT + i, 1)) {
+			alive++;
+			continue;
+		}
+		/* Who joins has the lock on its slot before it has a state. */
+		if (!locked && umf_host_lock(seg->fd, UMF_SEG_LOCK_JOIN))
+			return alive + 1;	/* the next round sees to it */
+		locked = true;
+		if (umf_host_locked(seg->fd, UMF_SEG_LOCK_PORT + i, 1)) {
+			alive++;
+			continue;
+		}
+		WRITE_ONCE(seg->port[i].state, UMF_PORT_FREE);
+		remove_port_files(seg->dir, i);
+		buried = true;
+	}
+	if (buried) {
+		WRITE_ONCE(seg->my->changed_tx, 1);
+		WRITE_ONCE(seg->my->changed_rx, 1);
+		notify_all(seg);
+	}
+	if (locked)
+		join_unlock(seg->fd);
+	return alive;
+}
+
+/* ---- sending ---- */
+
+bool umf_segment_tx_changed(const struct umf_segment *seg)
+{
+	return READ_ONCE(seg->my->changed_tx);
+}
+
+u64 umf_segment_tx_scan(struct umf_segment *seg)
+{
+	u64 before = seg->up, up = 0, gone = 0;
+	unsigned int i;
+	u32 gen;
+
+	WRITE_ONCE(seg->my->changed_tx, 0);
+	virt_mb();	/* a change from here on sets it again */
+	for (i = 0; i < UMF_SEG_PORTS; i++) {
+		struct seg_tx *tx = &seg->tx[i];
+
+		if (i == seg->me)
+			continue;
+		/* pairs with take_port(): a new state has its generation */
+		if (virt_load_acquire(&seg->port[i].state) == UMF_PORT_UP)
+			up |= BIT_ULL(i);
+		gen = READ_ONCE(seg->port[i].gen);
+		if (gen == tx->dead)
+			up &= ~BIT_ULL(i);
+		if ((before & BIT_ULL(i)) &&
+		    (!(up & BIT_ULL(i)) || gen != tx->gen)) {
+			tx_close(tx);
+			gone |= BIT_ULL(i);
+		}
+		tx->gen = gen;
+	}
+	seg->up = up;
+	return gone;
+}
+
+u64 umf_segment_peers(const struct umf_segment *seg)
+{
+	return seg->up;
+}
+
+u32 umf_segment_peer_gen(const struct umf_segment *seg, unsigned int port)
+{
+	return seg->tx[port].gen;
+}
+
+static int make_ring(struct umf_segment *seg, unsigned int port)
+{
+	struct umf_ring_tx *ring = &seg->tx[port].ring;
+	struct umf_ring_shared *sh;
+	char name[NAME_LEN];
+	int fd, err;
+
+	ring_name(name, seg->me, port);
+	umf_host_unlink(seg->dir, name);
+	fd = umf_host_open(seg->dir, name, 1, 1);
+	if (fd < 0)
+		return fd;
+	/* All of it now: a full file system must not become a SIGBUS later. */
+	err = umf_host_alloc(fd, ring_bytes(seg->ring_size));
+	sh = err ? NULL : os_mmap_rw_shared(fd, ring_bytes(seg->ring_size));
+	os_close_file(fd);
+	if (!sh) {
+		umf_host_unlink(seg->dir, name);
+		return err ?: -ENOMEM;
+	}
+	sh->magic = UMF_RING_MAGIC;
+	sh->size = seg->ring_size;
+	sh->serial = READ_ONCE(seg->my->serial[port]) + 1;
+	sh->gen = seg->gen;
+	ring->sh = sh;
+	ring->size = seg->ring_size;
+	ring->head = 0;
+	/* pairs with umf_segment_rx_next(): the ring is ready */
+	virt_store_release(&seg->my->serial[port], sh->serial);
+	return 0;
+}
+
+int umf_segment_reserve(struct umf_segment *seg, unsigned int port, u32 len,
+			struct umf_ring_rec **rec)
+{
+	struct seg_tx *tx = &seg->tx[port];
+	int err;
+
+	if (!(seg->up & BIT_ULL(port)) || READ_ONCE(seg->abandoned))
+		return -ENOTCONN;
+	if (tx->ring.sh) {
+		err = umf_ring_reserve(&tx->ring, len, rec);
+		if (err != -EBADMSG)
+			return err;
+		os_unmap_memory(tx->ring.sh, ring_bytes(tx->ring.size));
+		tx->ring.sh = NULL;
+		pr_warn_ratelimited("%s: the ring to port %u was corrupt, a new one is made\n",
+				    seg->path, port);
+	}
+	if (tx->failed && time_before(jiffies, tx->retry))
+		return -ENOSPC;
+	err = make_ring(seg, port);
+	tx->failed = err;
+	if (err) {
+		tx->retry = jiffies + RING_RETRY;
+		pr_warn_ratelimited("%s: no ring to port %u can be made (error %d), frames to it are lost\n",
+				    seg->path, port, err);
+		return -ENOSPC;
+	}
+	return umf_ring_reserve(&tx->ring, len, rec);
+}
+
+static int ring_bell(struct umf_segment *seg, unsigned int port)
+{
+	struct seg_tx *tx = &seg->tx[port];
+	char name[NAME_LEN];
+	int err;
+
+	if (tx->bell < 0) {
+		bell_name(name, port);
+		tx->bell = umf_host_bell_open(seg->dir, name);
+	}
+	err = tx->bell < 0 ? tx->bell : umf_host_bell_ring(tx->bell);
+	if (err == -EPIPE || err == -ENXIO || err == -ENOENT) {
+		/* Its process is gone: the lock will say so in a moment. */
+		tx->dead = tx->gen;
+		WRITE_ONCE(seg->my->changed_tx, 1);
+		return -EPIPE;
+	}
+	return 0;
+}
+
+int umf_segment_commit(struct umf_segment *seg, unsigned int port, u32 len)
+{
+	struct umf_seg_port *to = &seg->port[port];
+
+	umf_ring_commit(&seg->tx[port].ring, len);
+	/*
+	 * A full barrier even on UP, the receiver is another process: the frame
+	 * is there before the bit, the bit before need_wake is read. The other
+	 * half is in umf_segment_rx_sleep().
+	 */
+	sync_set_bit(seg->me, (unsigned long *)to->pending);
+	if (READ_ONCE(to->need_wake) && xchg(&to->need_wake, 0))
+		return ring_bell(seg, port);
+	return 0;
+}
+
+/* ---- receiving ---- */
+
+void umf_segment_rx_start(struct umf_segment *seg)
+{
+	unsigned int i;
+
+	for (i = 0; i < UMF_SEG_PORTS; i++)
+		rx_close(seg, i);
+	seg->active = 0;
+	seg->gone = 0;
+	WRITE_ONCE(seg->my->changed_rx, 1);
+}
+
+bool umf_segment_rx_poll(struct umf_segment *seg)
+{
+	struct umf_seg_port *my = seg->my;
+	unsigned int i;
+	int word;
+
+	WRITE_ONCE(my->need_wake, 0);
+	for (word = 0; word < 2; word++)
+		if (READ_ONCE(my->pending[word]))
+			seg->active |= (u64)xchg(&my->pending[word], 0) <<
+				       (32 * word);
+	seg->active &= ~BIT_ULL(seg->me);
+	if (!READ_ONCE(my->changed_rx) || !xchg(&my->changed_rx, 0))
+		return false;
+	for (i = 0; i < UMF_SEG_PORTS; i++) {
+		struct umf_ring_rx *rx = &seg->rx[i];
+
+		if (!rx->sh)
+			continue;
+		if (READ_ONCE(seg->port[i].state) == UMF_PORT_UP &&
+		    READ_ONCE(seg->port[i].serial[seg->me]) == rx->serial)
+			continue;
+		/* What it still sent is taken first. */
+		seg->gone |= BIT_ULL(i);
+		seg->active |= BIT_ULL(i);
+	}
+	return true;
+}
+
+/* Maps the ring its sender's slot announces. */
+static int rx_map(struct umf_segment *seg, unsigned int port, u32 serial)
+{
+	struct umf_ring_rx *rx = &seg->rx[port];
+	size_t bytes = ring_bytes(seg->ring_size);
+	struct umf_ring_shared *sh;
+	struct umf_host_info info;
+	char name[NAME_LEN];
+	int fd, err;
+
+	ring_name(name, port, seg->me);
+	fd = umf_host_open(seg->dir, name, 0, 0);
+	if (fd < 0)
+		return fd;
+	err = umf_host_info(fd, &info);
+	if (!err && info.size != bytes)
+		err = -EBADMSG;
+	sh = err ? NULL : os_mmap_rw_shared(fd, bytes);
+	os_close_file(fd);
+	if (!sh)
+		return err ?: -ENOMEM;
+	if (READ_ONCE(sh->magic) != UMF_RING_MAGIC ||
+	    READ_ONCE(sh->size) != seg->ring_size ||
+	    READ_ONCE(sh->serial) != serial) {
+		os_unmap_memory(sh, bytes);
+		return -EBADMSG;
+	}
+	if (READ_ONCE(sh->broken)) {
+		/* Given up before; its sender will make another. */
+		os_unmap_memory(sh, bytes);
+		return -EPIPE;
+	}
+	rx->sh = sh;
+	rx->size = seg->ring_size;
+	rx->serial = serial;
+	rx->tail = READ_ONCE(sh->tail);
+	return 0;
+}
+
+int umf_segment_rx_next(struct umf_segment *seg, unsigned int *port,
+			struct umf_ring_rec *rec, const u8 **data)
+{
+	while (seg->active) {
+		u64 later = seg->active & ~(BIT_ULL(seg->next) - 1);
+		unsigned int i = __ffs64(later ?: seg->active);
+		struct umf_ring_rx *rx = &seg->rx[i];
+		int ret = 0;
+		u32 serial;
+
+		/* pairs with make_ring() */
+		serial = virt_load_acquire(&seg->port[i].serial[seg->me]);
+		if (rx->sh)
+			ret = umf_ring_peek(rx, rec, data);
+		if (!ret && (!rx->sh || rx->serial != serial)) {
+			rx_close(seg, i);
+			seg->active |= BIT_ULL(i);
+			ret = rx_map(seg, i, serial);
+			if (!ret)
+				ret = umf_ring_peek(rx, rec, data);
+			else if (ret != -EBADMSG)
+				ret = 0;	/* gone meanwhile */
+		}
+		if (ret == 1) {
+			*port = i;
+			seg->next = (i + 1) % UMF_SEG_PORTS;
+			return 1;
+		}
+		seg->active &= ~BIT_ULL(i);
+		if (ret == -EBADMSG) {
+			if (rx->sh)
+				WRITE_ONCE(rx->sh->broken, 1);
+			rx_close(seg, i);
+			pr_warn_ratelimited("%s: the ring from port %u is corrupt, what is in it is lost\n",
+					    seg->path, i);
+			return ret;
+		}
+		if (seg->gone & BIT_ULL(i))
+			rx_close(seg, i);
+	}
+	return 0;
+}
+
+void umf_segment_rx_done(struct umf_segment *seg, unsigned int port, u32 len)
+{
+	umf_ring_consume(&seg->rx[port], len);
+}
+
+bool umf_segment_rx_sleep(struct umf_segment *seg)
+{
+	struct umf_seg_port *my = seg->my;
+
+	if (seg->active)
+		return false;
+	WRITE_ONCE(my->need_wake, 1);
+	virt_mb();	/* see umf_segment_commit() */
+	return !READ_ONCE(my->pending[0]) && !READ_ONCE(my->pending[1]) &&
+	       !READ_ONCE(my->changed_rx);
+}

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * A port of a segment: joining, leaving, rings, bells, who else is there.
+ * Knows no skb and no netdev. The format of the shared memory is in net_ring.h.
+ */
+#ifndef __UMF_NET_SEGMENT_H
+#define __UMF_NET_SEGMENT_H
+
+/* ---- net_segment_user.c: the host's side; 0 or more, or -errno ---- */
+
+struct umf_host_info {
+	unsigned long long size;
+	unsigned int uid, mode, nlink;
+};
+
+unsigned int umf_host_uid(void);
+int umf_host_mkdir(const char *path);		/* mode 0700 */
+int umf_host_rmdir(const char *path);
+int umf_host_open_dir(const char *path);
+int umf_host_info(int fd, struct umf_host_info *info);
+/* Read-write, close-on-exec, mode 0600, no symlink; made when @create. */
+int umf_host_open(int dir, const char *name, int create, int excl);
+int umf_host_unlink(int dir, const char *name);
+/* Sets the size and gets all of it from the file system, or fails. */
+int umf_host_alloc(int fd, unsigned long long size);
+/* An exclusive OFD lock on one byte, or -EAGAIN at once. */
+int umf_host_lock(int fd, unsigned long long at);
+int umf_host_unlock(int fd, unsigned long long at);
+/* Is a byte of @len from @at locked by another open file? */
+int umf_host_locked(int fd, unsigned long long at, unsigned long long len);
+int umf_host_bell_make(int dir, const char *name);	/* the receiver's fd */
+int umf_host_bell_open(int dir, const char *name);	/* a sender's fd */
+int umf_host_bell_ring(int fd);		/* -EPIPE: nobody listens any more */
+void umf_host_bell_drain(int fd);
+
+/* ---- net_segment.c ---- */
+
+#ifndef __UM_HOST__
+#include <linux/types.h>
+#include <linux/bits.h>
+#include "net_ring.h"
+
+struct umf_segment;
+
+#define UMF_SEG_ERROR	160	/* room for a refusal's text */
+
+/*
+ * Takes a port of the segment @name (a folder, or a bare name). @label says to
+ * people who it is. An ERR_PTR leaves the reason in @error. May sleep.
+ */
+struct umf_segment *umf_segment_join(const char *name, const char *label,
+				     char error[UMF_SEG_ERROR]);
+/* Gives the port back; the last one out removes the files. May sleep. */
+void umf_segment_leave(struct umf_segment *seg);
+/* The same when the kernel halts: frees no memory, takes no lock. */
+void umf_segment_abandon(struct umf_segment *seg);
+
+unsigned int umf_segment_port(const struct umf_segment *seg);
+int umf_segment_bell(const struct umf_segment *seg);
+/* Does another port say it has this MAC? */
+bool umf_segment_mac_taken(const struct umf_segment *seg, u64 mac);
+/* What another port says its MAC is. */
+u64 umf_segment_mac(const struct umf_segment *seg, unsigned int port);
+void umf_segment_publish(struct umf_segment *seg, u64 mac, u32 mtu);
+/* From now on this port receives, or does not. May sleep. */
+void umf_segment_set_up(struct umf_segment *seg, bool up);
+/*
+ * Buries ports that died: their lock is free and their slot is not. Returns
+ * how many others live. May sleep.
+ */
+unsigned int umf_segment_check(struct umf_segment *seg);
+
+/* Sending. The caller serialises these. */
+
+/* Has another port come or gone since the last umf_segment_tx_scan()? */
+bool umf_segment_tx_changed(const struct umf_segment *seg);
+/* Looks who is there; returns the ports that went since the last time. */
+u64 umf_segment_tx_scan(struct umf_segment *seg);
+u64 umf_segment_peers(const struct umf_segment *seg);	/* who receives */
+u32 umf_segment_peer_gen(const struct umf_segment *seg, unsigned int port);
+/*
+ * Room for a frame of @len bytes to @port, behind *@rec. -ENOTCONN: no such
+ * port; -EAGAIN: its ring is full; -ENOSPC and others: it can have no ring.
+ */
+int umf_segment_reserve(struct umf_segment *seg, unsigned int port, u32 len,
+			struct umf_ring_rec **rec);
+/* Hands it over. -EPIPE: the port has just been found dead. */
+int umf_segment_commit(struct umf_segment *seg, unsigned int port, u32 len);
+
+/* Receiving. One caller at a time. */
+
+/* Forgets the past: called before the first umf_segment_rx_next(). */
+void umf_segment_rx_start(struct umf_segment *seg);
+/* Collects what senders have marked; true when a port came or went. */
+bool umf_segment_rx_poll(struct umf_segment *seg);
+/* As umf_ring_peek(), over all rings in turn; -EBADMSG: one was given up. */
+int umf_segment_rx_next(struct umf_segment *seg, unsigned int *port,
+			struct umf_ring_rec *rec, const u8 **data);
+void umf_segment_rx_done(struct umf_segment *seg, unsigned int port, u32 len);
+/* Asks to be woken; false when there is something to do already. */
+bool umf_segment_rx_sleep(struct umf_segment *seg);
+
+#endif /* __UM_HOST__ */
+#endif /* __UMF_NET_SEGMENT_H */
