@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The network interface: what net_main.c and net_fault.c share.
+ *
+ *	sent: xmit ─► net_fault ─► net_switch ─► net_fault (per port) ─► rings
+ *	received: rings ─► NAPI poll ─► net_switch learns ─► net_fault ─► the stack
+ *
+ * With no rule on the device each direction tests one static branch and goes
+ * past net_fault.
+ */
+#ifndef __UMF_NET_H
+#define __UMF_NET_H
+
+#include <linux/hrtimer.h>
+#include <linux/kconfig.h>
+#include <linux/netdevice.h>
+#include <linux/rbtree.h>
+#include <linux/skbuff.h>
+#include <linux/spinlock.h>
+#include <linux/workqueue.h>
+#include "fault.h"
+#include "net_segment.h"
+#include "net_switch.h"
+
+#define UMF_NET_UNITS	32
+#define UMF_NET_MTU_MAX	65521
+
+/* What ethtool -S shows. */
+enum umf_net_count {
+	UMF_NET_TX_RING_FULL,	/* the receiver does not keep up */
+	UMF_NET_TX_NO_RING,	/* no ring could be made to it */
+	UMF_NET_TX_FLOODED,	/* frames sent to all ports */
+	UMF_NET_TX_WAKEUPS,	/* ports found dead while ringing them */
+	UMF_NET_RX_CORRUPT_RING,
+	UMF_NET_RX_BAD_FRAME,
+	UMF_NET_RX_NO_MEMORY,
+	UMF_NET_COUNTS
+};
+
+#if IS_ENABLED(CONFIG_UMF_NET_FAULT)
+
+struct umf_net_fault {
+	struct umf_site site;
+	atomic_t per_port;	/* rules to ask for each receiver of a frame */
+	bool down;		/* a rule says: no carrier */
+	/*
+	 * Protects what follows. Never held while a frame is passed on or the
+	 * fault core is asked for a verdict.
+	 */
+	spinlock_t lock;
+	bool open;		/* frames may wait here */
+	struct rb_root delayed;	/* by due time, then by arrival */
+	struct sk_buff_head held;
+	struct list_head waits;	/* how many wait, for each rule */
+	struct hrtimer timer;	/* the first due frame */
+};
+
+#else
+
+struct umf_net_fault {
+};
+
+#endif
+
+struct umf_net {
+	struct net_device *dev;
+	unsigned int unit;
+	char *spec;		/* "switch,…" as configured */
+	struct umf_segment *seg;
+	struct umf_fdb *fdb;
+	spinlock_t tx_lock;	/* the segment's send side; BH off */
+	struct napi_struct napi;
+	struct delayed_work watch;	/* looks for ports that died */
+	int irq;
+	atomic_long_t count[UMF_NET_COUNTS];
+	struct umf_net_fault fault;
+};
+
+/* ---- net_main.c; all with BH off ---- */
+
+/* The ports a frame goes to; a frame is flooded when its port is not known. */
+u64 umf_net_route(struct umf_net *net, const struct sk_buff *skb);
+/* Each consumes the frame. Its data start at the MAC header. */
+void umf_net_send(struct umf_net *net, struct sk_buff *skb, u64 ports);
+void umf_net_receive(struct umf_net *net, struct sk_buff *skb, bool in_poll);
+/* The port's generation, to know it again later. */
+u32 umf_net_port_gen(struct umf_net *net, unsigned int port);
+
+/* ---- net_fault.c ---- */
+
+#if IS_ENABLED(CONFIG_UMF_NET_FAULT)
+
+int umf_net_fault_add(struct umf_net *net);
+void umf_net_fault_del(struct umf_net *net);
+/* The interface has another name: rules must be able to say it. */
+int umf_net_fault_rename(struct umf_net *net);
+void umf_net_fault_open(struct umf_net *net);	/* sets the carrier */
+void umf_net_fault_stop(struct umf_net *net);	/* frees what waits */
+void umf_net_fault_tx(struct umf_net *net, struct sk_buff *skb);
+void umf_net_fault_rx(struct umf_net *net, struct sk_buff *skb);
+
+static inline bool umf_net_fault_active(const struct umf_net *net)
+{
+	return umf_site_active(&net->fault.site);
+}
+
+#else
+
+static inline int umf_net_fault_add(struct umf_net *net)
+{
+	return 0;
+}
+
+static inline void umf_net_fault_del(struct umf_net *net)
+{
+}
+
+static inline int umf_net_fault_rename(struct umf_net *net)
+{
+	return 0;
+}
+
+static inline void umf_net_fault_open(struct umf_net *net)
+{
+	netif_carrier_on(net->dev);
+}
+
+static inline void umf_net_fault_stop(struct umf_net *net)
+{
+}
+
+static inline void umf_net_fault_tx(struct umf_net *net, struct sk_buff *skb)
+{
+}
+
+static inline void umf_net_fault_rx(struct umf_net *net, struct sk_buff *skb)
+{
+}
+
+static inline bool umf_net_fault_active(const struct umf_net *net)
+{
+	return false;
+}
+
+#endif /* CONFIG_UMF_NET_FAULT */
+#endif /* __UMF_NET_H */

@@ -1,0 +1,781 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What a verdict does to a frame.
+ *
+ * The fault core is asked about wire frames only: with a rule on the device a
+ * GSO frame is segmented first, in either direction. It is asked
+ *
+ *	rx: once for a frame, peer= is its source MAC;
+ *	tx: once for a frame, of the rules without peer=; then, if there is any
+ *	    rule with peer= (and not dir=rx), once for each port the frame goes
+ *	    to, of those rules, peer= is that port's MAC.
+ *
+ * A frame's effects add up: it is corrupted, then waits for the sum of its
+ * delays, then leaves together with its copies; drop and hold end it. Frames
+ * that wait belong to one rule, which counts them against its limit:
+ *
+ *	delayed: until they are due, or their rule is deleted;
+ *	held:    in the order they came, until their rule is out of force.
+ *
+ * Both end with the interface down, and so does the `down` level, which turns
+ * the carrier off and loses whatever would pass.
+ */
+#include <linux/bitops.h>
+#include <linux/etherdevice.h>
+#include <linux/filter.h>
+#include <linux/netfilter.h>
+#include <linux/slab.h>
+#include <net/dst.h>
+#include <net/gso.h>
+#include "net.h"
+
+#define LIMIT_DEFAULT	1000
+#define ALL_PORTS	-1
+
+/* What the core is asked about. */
+struct umf_net_op {
+	struct umf_op op;
+	struct sk_buff *skb;
+	u64 peer;
+	bool per_port;
+};
+
+/* A rule, compiled. */
+struct umf_net_rule {
+	struct bpf_prog *prog;	/* NULL: any frame */
+	bool per_port;
+};
+
+/* Where a frame is on its way; kept with it while it waits. */
+struct umf_net_path {
+	u64 due;		/* ns, monotonic */
+	u32 rule;
+	u32 gen;		/* of port */
+	s16 port;		/* tx: ALL_PORTS before the switch */
+	u8 dir;
+	bool in_poll;
+};
+
+/* How many frames wait for a rule. */
+struct umf_net_wait {
+	struct list_head list;
+	u32 rule;
+	u32 count;
+};
+
+static struct umf_net_path *path_of(struct sk_buff *skb)
+{
+	BUILD_BUG_ON(sizeof(struct umf_net_path) > sizeof(skb->cb));
+	return (struct umf_net_path *)skb->cb;
+}
+
+static struct umf_net *net_of(struct umf_site *site)
+{
+	return container_of(site, struct umf_net, fault.site);
+}
+
+/* ---- rules: bpf= and peer= ---- */
+
+/* The next "code jt jf k"; the text after it, or NULL. */
+static const char *parse_insn(const char *text, struct sock_filter *insn)
+{
+	unsigned int code, jt, jf, k;
+	int end = 0;
+
+	if (sscanf(text, "%u %u %u %u%n", &code, &jt, &jf, &k, &end) != 4 ||
+	    code > U16_MAX || jt > U8_MAX || jf > U8_MAX)
+		return NULL;
+	*insn = (struct sock_filter){ code, jt, jf, k };
+	return text + end;
+}
+
+static int parse_bpf(const char *text, struct bpf_prog **prog,
+		     struct umf_reply *reply)
+{
+	struct sock_fprog_kern fprog = {};
+	unsigned int i, len;
+	int end = 0, err;
+
+	if (sscanf(text, "%u%n", &len, &end) != 1 || !len || len > BPF_MAXINSNS)
+		return umf_fail(reply, -EINVAL,
+				"bpf: must begin with a count from 1 to %u",
+				BPF_MAXINSNS);
+	fprog.filter = kcalloc(len, sizeof(*fprog.filter), GFP_KERNEL);
+	if (!fprog.filter)
+		return umf_fail(reply, -ENOMEM, "out of memory");
+	fprog.len = len;
+	text += end;
+	err = -EINVAL;
+	for (i = 0; i < len; i++) {
+		if (!*text || !strcmp(text, ",")) {
+			umf_fail(reply, err, "bpf: %u instructions, not %u as its count says",
+				 i, len);
+			goto out;
+		}
+		if (*text != ',') {
+			umf_fail(reply, err, "bpf: '%.20s' where a comma and instruction %u belong",
+				 text, i + 1);
+			goto out;
+		}
+		text = parse_insn(text + 1, &fprog.filter[i]);
+		if (!text) {
+			umf_fail(reply, err, "bpf: instruction %u is not 'code jt jf k' in range",
+				 i + 1);
+			goto out;
+		}
+	}
+	if (!strcmp(text, ","))
+		text++;
+	if (*text) {
+		umf_fail(reply, err, "bpf: '%.20s' stands after the %u instructions of its count",
+			 text, len);
+		goto out;
+	}
+	err = bpf_prog_create(prog, &fprog);
+	if (err)
+		umf_fail(reply, err, "bpf: the kernel rejects the program (error %d)",
+			 err);
+out:
+	kfree(fprog.filter);
+	return err;
+}
+
+static int fault_prepare(struct umf_rule *rule, struct umf_reply *reply)
+{
+	struct umf_net *net = net_of(rule->site);
+	const struct umf_spec *spec = &rule->spec;
+	struct umf_net_rule *own;
+	int err;
+
+	own = kzalloc_obj(*own);
+	if (!own)
+		return umf_fail(reply, -ENOMEM, "out of memory");
+	if (umf_has(spec, UMF_K_BPF)) {
+		err = parse_bpf(spec->val[UMF_K_BPF].text, &own->prog, reply);
+		if (err) {
+			kfree(own);
+			return err;
+		}
+	}
+	own->per_port = umf_has(spec, UMF_K_PEER) &&
+			umf_num(spec, UMF_K_DIR, UMF_DIR_TX) == UMF_DIR_TX;
+	if (own->per_port)
+		atomic_inc(&net->fault.per_port);
+	rule->priv = own;
+	return 0;
+}
+
+static void fault_release(struct umf_rule *rule)
+{
+	struct umf_net_rule *own = rule->priv;
+
+	if (own->per_port)
+		atomic_dec(&net_of(rule->site)->fault.per_port);
+	if (own->prog)
+		bpf_prog_destroy(own->prog);
+	kfree(own);
+}
+
+static bool fault_match(const struct umf_rule *rule, const struct umf_op *op)
+{
+	const struct umf_net_op *nop = container_of_const(op, struct umf_net_op, op);
+	const struct umf_net_rule *own = rule->priv;
+	bool has_peer = umf_has(&rule->spec, UMF_K_PEER);
+
+	if (op->dir == UMF_DIR_TX && has_peer != nop->per_port)
+		return false;
+	if (has_peer && rule->spec.val[UMF_K_PEER].a != nop->peer)
+		return false;
+	return !own->prog || bpf_prog_run(own->prog, nop->skb);
+}
+
+/* ---- which bits ---- */
+
+/* Draws distinct bits of a frame, in no memory: a keyed permutation. */
+struct bit_draw {
+	u64 key, first, total, shift;
+	unsigned int half;	/* bits in half a Feistel block */
+	u32 n;			/* how many to draw */
+};
+
+static void bits_start(struct bit_draw *draw, const struct umf_spec *spec,
+		       struct umf_rng *rng, u64 len)
+{
+	u64 first = 0, last = len - 1;
+
+	memset(draw, 0, sizeof(*draw));
+	if (umf_has(spec, UMF_K_OFFSET)) {
+		first = spec->val[UMF_K_OFFSET].a;
+		last = min(last, spec->val[UMF_K_OFFSET].b);
+	}
+	if (!len || first > last)
+		return;
+	draw->first = first * 8;
+	draw->total = (last - first + 1) * 8;
+	draw->key = umf_rng_next(rng);
+	draw->shift = umf_rng_below(rng, draw->total);
+	draw->half = (fls64(draw->total - 1) + 1) / 2;
+	draw->n = min(umf_num(spec, UMF_K_BITS, 1), draw->total);
+}
+
+/* The @i-th of them, counted from the frame's first byte, its low bit first. */
+static u64 bits_pick(const struct bit_draw *draw, u32 i)
+{
+	u64 mask = BIT_ULL(draw->half) - 1, left, right, x = i;
+	int round;
+
+	do {
+		left = x >> draw->half;
+		right = x & mask;
+		for (round = 0; round < 4; round++) {
+			u64 f = umf_mix64(draw->key + (u64)round * 0x9e3779b9 +
+					  (right << 3)) & mask;
+
+			swap(left, right);
+			right ^= f;
+		}
+		x = left << draw->half | right;
+	} while (x >= draw->total);
+	x += draw->shift;
+	if (x >= draw->total)
+		x -= draw->total;
+	return draw->first + x;
+}
+
+static void fault_describe(const struct umf_op *op,
+			   const struct umf_effect *effect, char *buf,
+			   size_t len)
+{
+	const struct umf_net_op *nop = container_of_const(op, struct umf_net_op, op);
+	const struct sk_buff *skb = nop->skb;
+	struct umf_rng rng = effect->rng;
+	struct bit_draw draw;
+	struct ethhdr eth;
+	u32 i;
+	int n;
+
+	if (skb_copy_bits(skb, 0, &eth, sizeof(eth)))
+		return;
+	n = scnprintf(buf, len, "%s %zu bytes %pM>%pM 0x%04x",
+		      op->dir == UMF_DIR_TX ? "tx" : "rx", op->len,
+		      eth.h_source, eth.h_dest, ntohs(eth.h_proto));
+	switch (effect->action) {
+	case UMF_A_CORRUPT:
+		bits_start(&draw, effect->spec, &rng, op->len);
+		if (!draw.n)
+			scnprintf(buf + n, len - n, " none, offset is beyond");
+		for (i = 0; i < draw.n; i++) {
+			/* The last ones it has no room for: "…,+12" */
+			if (len - n < 16 && i + 1 < draw.n) {
+				scnprintf(buf + n, len - n, ",+%u", draw.n - i);
+				break;
+			}
+			n += scnprintf(buf + n, len - n, "%s%llu",
+				       i ? "," : " bits ", bits_pick(&draw, i));
+		}
+		break;
+	case UMF_A_DUP:
+		scnprintf(buf + n, len - n, " copies %llu",
+			  umf_num(effect->spec, UMF_K_COPIES, 1));
+		break;
+	case UMF_A_DELAY:
+		scnprintf(buf + n, len - n, " %lluns", effect->arg);
+		break;
+	default:
+		break;
+	}
+}
+
+/* The frame with bits flipped, or NULL (and no frame) without memory. */
+static struct sk_buff *corrupt(struct sk_buff *skb,
+			       const struct umf_effect *effect)
+{
+	struct umf_rng rng = effect->rng;
+	struct bit_draw draw;
+	struct sk_buff *copy;
+	u64 bit;
+	u32 i;
+
+	bits_start(&draw, effect->spec, &rng, skb->len);
+	if (!draw.n)
+		return skb;
+	/* Checksums as sent, so that the receiver sees them fail. */
+	if (skb->ip_summed == CHECKSUM_PARTIAL && skb_checksum_help(skb))
+		goto drop;
+	if (skb_cloned(skb) || skb_is_nonlinear(skb)) {
+		copy = skb_copy(skb, GFP_ATOMIC);
+		if (!copy)
+			goto drop;
+		consume_skb(skb);
+		skb = copy;
+	}
+	skb->ip_summed = CHECKSUM_NONE;
+	for (i = 0; i < draw.n; i++) {
+		bit = bits_pick(&draw, i);
+		skb->data[bit / 8] ^= 1 << bit % 8;
+	}
+	return skb;
+drop:
+	kfree_skb(skb);
+	return NULL;
+}
+
+/* ---- frames that wait ---- */
+
+static struct umf_net_wait *wait_find(struct umf_net_fault *fault, u32 rule)
+{
+	struct umf_net_wait *wait;
+
+	list_for_each_entry(wait, &fault->waits, list)
+		if (wait->rule == rule)
+			return wait;
+	return NULL;
+}
+
+/* One more frame waits for that rule, unless its limit is reached. */
+static bool wait_get(struct umf_net_fault *fault, u32 rule, u64 limit)
+{
+	struct umf_net_wait *wait = wait_find(fault, rule);
+
+	if (!wait) {
+		wait = kzalloc_obj(*wait, GFP_ATOMIC);
+		if (!wait)
+			return false;
+		wait->rule = rule;
+		list_add(&wait->list, &fault->waits);
+	}
+	if (wait->count >= limit)
+		return false;
+	wait->count++;
+	return true;
+}
+
+static void wait_put(struct umf_net_fault *fault, u32 rule)
+{
+	struct umf_net_wait *wait = wait_find(fault, rule);
+
+	if (wait && !--wait->count) {
+		list_del(&wait->list);
+		kfree(wait);
+	}
+}
+
+static bool due_before(struct rb_node *a, const struct rb_node *b)
+{
+	return path_of(rb_to_skb(a))->due < path_of(rb_to_skb(b))->due;
+}
+
+static void start_timer(struct umf_net_fault *fault)
+{
+	struct rb_node *first = rb_first(&fault->delayed);
+
+	if (first)
+		hrtimer_start(&fault->timer,
+			      ns_to_ktime(path_of(rb_to_skb(first))->due),
+			      HRTIMER_MODE_ABS_SOFT);
+}
+
+/* From the tree onto a list; for the lock's holder. */
+static void undelay(struct umf_net *net, struct sk_buff *skb,
+		    struct sk_buff_head *out)
+{
+	rb_erase(&skb->rbnode, &net->fault.delayed);
+	/* the node lay over these */
+	skb->next = NULL;
+	skb->prev = NULL;
+	skb->dev = net->dev;
+	wait_put(&net->fault, path_of(skb)->rule);
+	__skb_queue_tail(out, skb);
+}
+
+/* Lets a frame wait: until path.due, or held when that is 0. */
+static void keep(struct umf_net *net, struct sk_buff *skb,
+		 const struct umf_net_path *path, u64 limit)
+{
+	struct umf_net_fault *fault = &net->fault;
+
+	/* It may wait for long: let go of what is not ours. */
+	skb_orphan(skb);
+	skb_dst_drop(skb);
+	nf_reset_ct(skb);
+	*path_of(skb) = *path;
+	path_of(skb)->in_poll = false;
+
+	spin_lock_bh(&fault->lock);
+	if (!fault->open || !wait_get(fault, path->rule, limit)) {
+		spin_unlock_bh(&fault->lock);
+		kfree_skb(skb);
+		return;
+	}
+	if (path->due) {
+		rb_add(&skb->rbnode, &fault->delayed, due_before);
+		if (rb_first(&fault->delayed) == &skb->rbnode)
+			start_timer(fault);
+	} else {
+		__skb_queue_tail(&fault->held, skb);
+	}
+	spin_unlock_bh(&fault->lock);
+}
+
+/* ---- verdicts ---- */
+
+static void pass(struct umf_net *net, struct sk_buff *skb,
+		 const struct umf_net_path *path);
+
+static void pass_copies(struct umf_net *net, struct sk_buff *skb,
+			const struct umf_net_path *path, u32 copies)
+{
+	struct sk_buff *copy;
+
+	for (; copies; copies--) {
+		copy = skb_clone(skb, GFP_ATOMIC);
+		if (copy)
+			pass(net, copy, path);
+	}
+	pass(net, skb, path);
+}
+
+static void keep_copies(struct umf_net *net, struct sk_buff *skb,
+			const struct umf_net_path *path, u64 limit, u32 copies)
+{
+	struct sk_buff *copy;
+
+	for (; copies; copies--) {
+		copy = skb_clone(skb, GFP_ATOMIC);
+		if (copy)
+			keep(net, copy, path, limit);
+	}
+	keep(net, skb, path, limit);
+}
+
+/* Consumes the frame. In an RCU section, as umf_decide() wants it. */
+static void apply(struct umf_net *net, struct sk_buff *skb,
+		  const struct umf_verdict *verdict, struct umf_net_path path)
+{
+	u64 delay = 0, limit = 0;
+	u32 copies = 0;
+	unsigned int i;
+
+	path.rule = 0;
+	for (i = 0; i < verdict->n; i++) {
+		const struct umf_effect *effect = &verdict->effect[i];
+
+		switch (effect->action) {
+		case UMF_A_DROP:
+			kfree_skb(skb);
+			return;
+		case UMF_A_HOLD:
+			path.rule = effect->rule;
+			path.due = 0;
+			keep_copies(net, skb, &path,
+				    umf_num(effect->spec, UMF_K_LIMIT,
+					    LIMIT_DEFAULT), copies);
+			return;
+		case UMF_A_CORRUPT:
+			skb = corrupt(skb, effect);
+			if (!skb)
+				return;
+			break;
+		case UMF_A_DUP:
+			copies += umf_num(effect->spec, UMF_K_COPIES, 1);
+			break;
+		case UMF_A_DELAY:
+			if (!effect->arg)
+				break;
+			delay += effect->arg;
+			limit = umf_num(effect->spec, UMF_K_LIMIT,
+					LIMIT_DEFAULT);
+			path.rule = effect->rule;
+			break;
+		default:
+			break;
+		}
+	}
+	if (!delay) {
+		pass_copies(net, skb, &path, copies);
+		return;
+	}
+	path.due = ktime_get_ns() + delay;
+	keep_copies(net, skb, &path, limit, copies);
+}
+
+static void decide(struct umf_net *net, struct sk_buff *skb, u64 peer,
+		   const struct umf_net_path *path)
+{
+	struct umf_net_op nop = {
+		.op = { .dir = path->dir, .len = skb->len },
+		.skb = skb,
+		.peer = peer,
+		.per_port = path->port != ALL_PORTS,
+	};
+	struct umf_verdict verdict;
+
+	rcu_read_lock();
+	verdict = umf_decide(&net->fault.site, &nop.op);
+	apply(net, skb, &verdict, *path);
+	rcu_read_unlock();
+}
+
+/* The switch, and the rules for single receivers. */
+static void switch_frame(struct umf_net *net, struct sk_buff *skb,
+			 const struct umf_net_path *path)
+{
+	struct umf_net_path to = *path;
+	u64 ports = umf_net_route(net, skb);
+	struct sk_buff *copy;
+
+	if (!atomic_read(&net->fault.per_port)) {
+		umf_net_send(net, skb, ports);
+		return;
+	}
+	for (; ports; ports &= ports - 1) {
+		to.port = __ffs64(ports);
+		to.gen = umf_net_port_gen(net, to.port);
+		copy = skb_clone(skb, GFP_ATOMIC);
+		if (copy)
+			decide(net, copy, umf_segment_mac(net->seg, to.port),
+			       &to);
+	}
+	consume_skb(skb);
+}
+
+/* On its way again, after the verdict or after waiting. BH off. */
+static void pass(struct umf_net *net, struct sk_buff *skb,
+		 const struct umf_net_path *path)
+{
+	if (READ_ONCE(net->fault.down) || !READ_ONCE(net->fault.open))
+		kfree_skb(skb);
+	else if (path->dir == UMF_DIR_RX)
+		umf_net_receive(net, skb, path->in_poll);
+	else if (path->port == ALL_PORTS)
+		switch_frame(net, skb, path);
+	else if (path->gen == umf_net_port_gen(net, path->port))
+		umf_net_send(net, skb, BIT_ULL(path->port));
+	else
+		kfree_skb(skb);
+}
+
+static void pass_list(struct umf_net *net, struct sk_buff_head *list)
+{
+	struct umf_net_path path;
+	struct sk_buff *skb;
+
+	local_bh_disable();
+	while ((skb = __skb_dequeue(list))) {
+		path = *path_of(skb);
+		pass(net, skb, &path);
+	}
+	local_bh_enable();
+}
+
+/* ---- the two ways in; BH off ---- */
+
+static void fault_frame(struct umf_net *net, struct sk_buff *skb,
+			struct umf_net_path *path)
+{
+	u64 peer = 0;
+
+	if (READ_ONCE(net->fault.down)) {
+		kfree_skb(skb);
+		return;
+	}
+	if (path->dir == UMF_DIR_RX)
+		peer = ether_addr_to_u64(skb->data + ETH_ALEN);
+	decide(net, skb, peer, path);
+}
+
+static void fault_frames(struct umf_net *net, struct sk_buff *skb,
+			 struct umf_net_path *path)
+{
+	struct sk_buff *segs, *next;
+
+	if (!skb_is_gso(skb)) {
+		fault_frame(net, skb, path);
+		return;
+	}
+	/* As they would be on a wire: checksums done. */
+	segs = __skb_gso_segment(skb, 0, path->dir == UMF_DIR_TX);
+	if (IS_ERR_OR_NULL(segs)) {
+		kfree_skb(skb);
+		return;
+	}
+	consume_skb(skb);
+	skb_list_walk_safe(segs, skb, next) {
+		skb_mark_not_on_list(skb);
+		fault_frame(net, skb, path);
+	}
+}
+
+void umf_net_fault_tx(struct umf_net *net, struct sk_buff *skb)
+{
+	struct umf_net_path path = { .dir = UMF_DIR_TX, .port = ALL_PORTS };
+
+	fault_frames(net, skb, &path);
+}
+
+void umf_net_fault_rx(struct umf_net *net, struct sk_buff *skb)
+{
+	struct umf_net_path path = {
+		.dir = UMF_DIR_RX,
+		.port = ALL_PORTS,
+		.in_poll = true,
+	};
+
+	/* What filters and segmentation look at. */
+	skb->dev = net->dev;
+	skb->protocol = eth_hdr(skb)->h_proto;
+	if (!eth_proto_is_802_3(skb->protocol))
+		skb->protocol = htons(ETH_P_802_2);
+	skb_set_network_header(skb, ETH_HLEN);
+	fault_frames(net, skb, &path);
+}
+
+/* ---- waiting ends ---- */
+
+static enum hrtimer_restart delay_timer(struct hrtimer *timer)
+{
+	struct umf_net_fault *fault = container_of(timer, struct umf_net_fault,
+						   timer);
+	struct umf_net *net = container_of(fault, struct umf_net, fault);
+	u64 now = ktime_get_ns();
+	struct sk_buff_head due;
+	struct rb_node *first;
+
+	__skb_queue_head_init(&due);
+	spin_lock_bh(&fault->lock);
+	while ((first = rb_first(&fault->delayed)) &&
+	       path_of(rb_to_skb(first))->due <= now)
+		undelay(net, rb_to_skb(first), &due);
+	start_timer(fault);
+	spin_unlock_bh(&fault->lock);
+	pass_list(net, &due);
+	return HRTIMER_NORESTART;
+}
+
+static void set_carrier(struct umf_net *net)
+{
+	struct umf_net_fault *fault = &net->fault;
+
+	lockdep_assert_held(&fault->lock);
+	fault->down = umf_site_level(&fault->site, UMF_A_DOWN);
+	if (!fault->open)
+		return;
+	if (fault->down)
+		netif_carrier_off(net->dev);
+	else
+		netif_carrier_on(net->dev);
+}
+
+static void fault_update(struct umf_site *site)
+{
+	struct umf_net *net = net_of(site);
+	struct umf_net_fault *fault = &net->fault;
+	struct sk_buff *skb, *next_skb;
+	struct rb_node *node, *next;
+	struct sk_buff_head out;
+
+	__skb_queue_head_init(&out);
+	spin_lock_bh(&fault->lock);
+	set_carrier(net);
+	skb_queue_walk_safe(&fault->held, skb, next_skb) {
+		if (umf_rule_in_force(site, path_of(skb)->rule))
+			continue;
+		__skb_unlink(skb, &fault->held);
+		wait_put(fault, path_of(skb)->rule);
+		__skb_queue_tail(&out, skb);
+	}
+	for (node = rb_first(&fault->delayed); node; node = next) {
+		next = rb_next(node);
+		if (!umf_rule_listed(site, path_of(rb_to_skb(node))->rule))
+			undelay(net, rb_to_skb(node), &out);
+	}
+	spin_unlock_bh(&fault->lock);
+	pass_list(net, &out);
+}
+
+void umf_net_fault_open(struct umf_net *net)
+{
+	struct umf_net_fault *fault = &net->fault;
+
+	spin_lock_bh(&fault->lock);
+	fault->open = true;
+	set_carrier(net);
+	spin_unlock_bh(&fault->lock);
+}
+
+void umf_net_fault_stop(struct umf_net *net)
+{
+	struct umf_net_fault *fault = &net->fault;
+	struct sk_buff_head out;
+	struct rb_node *node;
+	struct sk_buff *skb;
+
+	__skb_queue_head_init(&out);
+	spin_lock_bh(&fault->lock);
+	fault->open = false;
+	while ((node = rb_first(&fault->delayed)))
+		undelay(net, rb_to_skb(node), &out);
+	while ((skb = __skb_dequeue(&fault->held))) {
+		wait_put(fault, path_of(skb)->rule);
+		__skb_queue_tail(&out, skb);
+	}
+	spin_unlock_bh(&fault->lock);
+	hrtimer_cancel(&fault->timer);
+	__skb_queue_purge(&out);
+}
+
+/* ---- the site ---- */
+
+static const struct umf_site_ops fault_ops = {
+	.prepare	= fault_prepare,
+	.release	= fault_release,
+	.match		= fault_match,
+	.describe	= fault_describe,
+	.update		= fault_update,
+};
+
+int umf_net_fault_add(struct umf_net *net)
+{
+	struct umf_net_fault *fault = &net->fault;
+
+	atomic_set(&fault->per_port, 0);
+	spin_lock_init(&fault->lock);
+	fault->delayed = RB_ROOT;
+	__skb_queue_head_init(&fault->held);
+	INIT_LIST_HEAD(&fault->waits);
+	hrtimer_setup(&fault->timer, delay_timer, CLOCK_MONOTONIC,
+		      HRTIMER_MODE_ABS_SOFT);
+	strscpy(fault->site.name, net->dev->name, sizeof(fault->site.name));
+	fault->site.class = UMF_CLASS_NET;
+	fault->site.ops = &fault_ops;
+	return umf_site_add(&fault->site);
+}
+
+void umf_net_fault_del(struct umf_net *net)
+{
+	umf_site_del(&net->fault.site);
+}
+
+int umf_net_fault_rename(struct umf_net *net)
+{
+	struct umf_site *site = &net->fault.site;
+	char old[sizeof(site->name)];
+	int err;
+
+	if (!strcmp(site->name, net->dev->name))
+		return 0;
+	if (READ_ONCE(site->nrules)) {
+		netdev_warn(net->dev, "not renamed from %s: its fault rules name it\n",
+			    site->name);
+		return -EBUSY;
+	}
+	umf_site_del(site);
+	strscpy(old, site->name);
+	strscpy(site->name, net->dev->name);
+	err = umf_site_add(site);
+	if (err) {
+		strscpy(site->name, old);
+		umf_site_add(site);
+	}
+	return err;
+}
