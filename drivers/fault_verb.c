@@ -207,7 +207,8 @@ static const struct kernel_param_ops boot_ops = {
 	.set = boot_param,
 };
 
-core_param_cb(umf, &boot_ops, NULL, 0);
+/* As core_param() does it: by the name alone, early, and not in sysfs. */
+__module_param_call("", umf, &boot_ops, NULL, 0, -1, 0);
 
 /* Late, so that the devices it names are there. */
 static int __init umf_boot_init(void)
