@@ -135,6 +135,8 @@ wait "$waiter" || status=$?
 is "wait saw it" "$status" 0
 done_as "expect, after" "" n1 expect icmp 'fired>=3' 'bytes==294'
 fails_as "wait gives up" 4 'n1: icmp fired>=1000: saw ' --timeout 300ms n1 wait icmp 'fired>=1000'
+# An ARP request for an address nobody has is a frame the program does not want.
+guest_exec n1 'ping -c 1 -W 1 10.0.0.99' >/dev/null
 is "a program lets the rest through" \
 	"$("$tool" --json n1 stats | jq -c '.[0] | [.evaluated > .matched, .matched == .fired, .first_ns > 0]')" \
 	'[true,true,true]'
