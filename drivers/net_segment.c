@@ -45,6 +45,7 @@
 
 struct seg_tx {
 	struct umf_ring_tx ring;
+	u32 serial;		/* of that ring, or of the last one */
 	u32 gen;		/* of the port seen in this slot */
 	u32 dead;		/* that generation's bell has no reader */
 	int bell;		/* fd, or -1 */
@@ -59,7 +60,8 @@ struct umf_segment {
 	struct umf_seg_port *port;	/* all of them */
 	struct umf_seg_port *my;
 	unsigned int me;
-	u32 gen;
+	u32 state, gen, mtu;		/* what our slot is to say */
+	u64 mac;
 	u32 ring_size;
 	bool bare;			/* a name under the default folder */
 	bool abandoned;
@@ -269,7 +271,7 @@ static int map_segment(struct umf_segment *seg, bool made_dir, char *error)
 	}
 	if (info.size != UMF_SEG_SIZE) {
 		snprintf(error, UMF_SEG_ERROR,
-			 "%s/segment is not one of this build (%llu bytes, not %u)",
+			 "%s/segment is from an incompatible build (%llu bytes, not %u); remove it if nobody uses it",
 			 seg->path, info.size, UMF_SEG_SIZE);
 		return -EINVAL;
 	}
@@ -297,7 +299,7 @@ static int map_segment(struct umf_segment *seg, bool made_dir, char *error)
 	    seg->ring_size < UMF_RING_MIN || seg->ring_size > UMF_RING_MAX ||
 	    seg->ring_size & (seg->ring_size - 1)) {
 		snprintf(error, UMF_SEG_ERROR,
-			 "%s/segment is from an incompatible build (version %u, this one is %u)",
+			 "%s/segment is from an incompatible build (version %u, not %u); remove it if nobody uses it",
 			 seg->path, hd->version, UMF_SEG_VERSION);
 		return -EINVAL;
 	}
@@ -378,6 +380,9 @@ static int take_port(struct umf_segment *seg, const char *label, char *error)
 	WRITE_ONCE(my->pending[1], 0);
 	/* pairs with umf_segment_tx_scan(): state last */
 	virt_store_release(&my->state, UMF_PORT_JOINED);
+	for (i = 0; i < UMF_SEG_PORTS; i++)
+		seg->tx[i].serial = READ_ONCE(my->serial[i]);
+	seg->state = UMF_PORT_JOINED;
 	seg->my = my;
 	return 0;
 }
@@ -553,37 +558,36 @@ bool umf_segment_mac_taken(const struct umf_segment *seg, u64 mac)
 
 void umf_segment_publish(struct umf_segment *seg, u64 mac, u32 mtu)
 {
+	seg->mac = mac;
+	seg->mtu = mtu;
 	WRITE_ONCE(seg->my->mac, mac);
 	WRITE_ONCE(seg->my->mtu, mtu);
 }
 
 void umf_segment_set_up(struct umf_segment *seg, bool up)
 {
-	WRITE_ONCE(seg->my->state, up ? UMF_PORT_UP : UMF_PORT_JOINED);
+	WRITE_ONCE(seg->state, up ? UMF_PORT_UP : UMF_PORT_JOINED);
+	WRITE_ONCE(seg->my->state, seg->state);
 	notify_all(seg);
 }
 
-unsigned int umf_segment_check(struct umf_segment *seg)
+bool umf_segment_check(struct umf_segment *seg)
 {
 	bool locked = false, buried = false;
-	unsigned int i, alive = 0;
+	unsigned int i;
 
 	for (i = 0; i < UMF_SEG_PORTS; i++) {
 		if (i == seg->me ||
 		    READ_ONCE(seg->port[i].state) == UMF_PORT_FREE)
 			continue;
-		if (umf_host_locked(seg->fd, UMF_SEG_LOCK_PORT + i, 1)) {
-			alive++;
+		if (umf_host_locked(seg->fd, UMF_SEG_LOCK_PORT + i, 1))
 			continue;
-		}
 		/* Who joins has the lock on its slot before it has a state. */
 		if (!locked && umf_host_lock(seg->fd, UMF_SEG_LOCK_JOIN))
-			return alive + 1;	/* the next round sees to it */
+			return true;	/* the next round sees to it */
 		locked = true;
-		if (umf_host_locked(seg->fd, UMF_SEG_LOCK_PORT + i, 1)) {
-			alive++;
+		if (umf_host_locked(seg->fd, UMF_SEG_LOCK_PORT + i, 1))
 			continue;
-		}
 		WRITE_ONCE(seg->port[i].state, UMF_PORT_FREE);
 		remove_port_files(seg->dir, i);
 		buried = true;
@@ -595,7 +599,40 @@ unsigned int umf_segment_check(struct umf_segment *seg)
 	}
 	if (locked)
 		join_unlock(seg->fd);
-	return alive;
+	return others_alive(seg->fd);
+}
+
+/*
+ * Says again what our slot is to say, should somebody have written there. Part
+ * of every round of the watch; the rest of a slot heals by being used.
+ */
+static void repair_slot(struct umf_segment *seg)
+{
+	struct umf_seg_port *my = seg->my;
+	u32 state = READ_ONCE(seg->state);
+	bool wrong = false;
+	unsigned int i;
+
+	if (READ_ONCE(seg->abandoned))
+		return;
+	if (READ_ONCE(my->state) != state || READ_ONCE(my->gen) != seg->gen ||
+	    READ_ONCE(my->mac) != seg->mac || READ_ONCE(my->mtu) != seg->mtu) {
+		WRITE_ONCE(my->gen, seg->gen);
+		WRITE_ONCE(my->mac, seg->mac);
+		WRITE_ONCE(my->mtu, seg->mtu);
+		WRITE_ONCE(my->state, state);
+		wrong = true;
+	}
+	for (i = 0; i < UMF_SEG_PORTS; i++)
+		if (READ_ONCE(my->serial[i]) != seg->tx[i].serial) {
+			WRITE_ONCE(my->serial[i], seg->tx[i].serial);
+			wrong = true;
+		}
+	if (wrong) {
+		pr_warn_ratelimited("%s: somebody wrote to the slot of port %u, repaired\n",
+				    seg->path, seg->me);
+		notify_all(seg);
+	}
 }
 
 /* ---- sending ---- */
@@ -611,6 +648,7 @@ u64 umf_segment_tx_scan(struct umf_segment *seg)
 	unsigned int i;
 	u32 gen;
 
+	repair_slot(seg);
 	WRITE_ONCE(seg->my->changed_tx, 0);
 	virt_mb();	/* a change from here on sets it again */
 	for (i = 0; i < UMF_SEG_PORTS; i++) {
@@ -667,13 +705,13 @@ static int make_ring(struct umf_segment *seg, unsigned int port)
 	}
 	sh->magic = UMF_RING_MAGIC;
 	sh->size = seg->ring_size;
-	sh->serial = READ_ONCE(seg->my->serial[port]) + 1;
+	sh->serial = ++seg->tx[port].serial;
 	sh->gen = seg->gen;
 	ring->sh = sh;
 	ring->size = seg->ring_size;
 	ring->head = 0;
 	/* pairs with umf_segment_rx_next(): the ring is ready */
-	virt_store_release(&seg->my->serial[port], sh->serial);
+	virt_store_release(&seg->my->serial[port], seg->tx[port].serial);
 	return 0;
 }
 

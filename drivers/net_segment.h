@@ -42,7 +42,7 @@ void umf_host_bell_drain(int fd);
 
 struct umf_segment;
 
-#define UMF_SEG_ERROR	160	/* room for a refusal's text */
+#define UMF_SEG_ERROR	256	/* room for a refusal's text */
 
 /*
  * Takes a port of the segment @name (a folder, or a bare name). @label says to
@@ -66,9 +66,9 @@ void umf_segment_publish(struct umf_segment *seg, u64 mac, u32 mtu);
 void umf_segment_set_up(struct umf_segment *seg, bool up);
 /*
  * Buries ports that died: their lock is free and their slot is not. Returns
- * how many others live. May sleep.
+ * whether any other lives. May sleep.
  */
-unsigned int umf_segment_check(struct umf_segment *seg);
+bool umf_segment_check(struct umf_segment *seg);
 
 /* Sending. The caller serialises these. */
 
