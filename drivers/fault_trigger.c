@@ -76,7 +76,7 @@ static u64 window_start(const struct umf_trigger *trig,
 
 	if (!umf_has(spec, UMF_K_AT))
 		return trig->armed_at;
-	return at->b ? trig->armed_at + at->a : max(at->a, trig->armed_at);
+	return at->b ? trig->armed_at + at->a : at->a;
 }
 
 static u64 window_end(const struct umf_trigger *trig,
