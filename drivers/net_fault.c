@@ -259,6 +259,10 @@ static void fault_describe(const struct umf_op *op,
 	n = scnprintf(buf, len, "%s %zu bytes %pM>%pM 0x%04x",
 		      op->dir == UMF_DIR_TX ? "tx" : "rx", op->len,
 		      eth.h_source, eth.h_dest, ntohs(eth.h_proto));
+	if (nop->per_port) {
+		u64_to_ether_addr(nop->peer, eth.h_dest);
+		n += scnprintf(buf + n, len - n, " to %pM", eth.h_dest);
+	}
 	switch (effect->action) {
 	case UMF_A_CORRUPT:
 		bits_start(&draw, effect->spec, &rng, op->len);
