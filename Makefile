@@ -5,7 +5,7 @@
 # Variables on the command line:
 #   KERNEL=6.12|7.3    the kernel line
 #   KSRC=<path>        a kernel tree or tarball of your own instead of the line's source package
-#   FLAVOR=default|debug|smp|nofault
+#   FLAVOR=default|debug|smp|gdb|nofault
 #   NO_INSTALL=1       never install packages, name them and stop
 #   JOBS=<n>           parallel compilations (default: all processors)
 #   V=1                show the commands of the kernel build

@@ -14,7 +14,7 @@ common=(base uml time-travel net netfilter ha storage fs kunit umf)
 fragments=()
 for f in "${common[@]}"; do fragments+=("$dir/$f.config"); done
 if [[ $flavor != default ]]; then
-	[[ -f $dir/$flavor.config ]] || die "FLAVOR=$flavor is unknown; there is default$(cd "$dir" && for f in debug smp nofault; do printf ', %s' "$f"; done)"
+	[[ -f $dir/$flavor.config ]] || die "FLAVOR=$flavor is unknown; there is default$(cd "$dir" && for f in debug smp gdb nofault; do printf ', %s' "$f"; done)"
 	if [[ $flavor == smp ]] && ! grep -q UML_SUBARCH_SUPPORTS_SMP "$src/arch/um/Kconfig"; then
 		die "FLAVOR=smp: UML of line $line has no SMP; KERNEL=7.3 has"
 	fi

@@ -16,7 +16,7 @@ lock "$dir/.lock"
 
 # A flavor that differs in a few symbols starts from the default flavor's objects: kbuild
 # then rebuilds only what depends on those symbols.
-if [[ ! -d $obj && -f $dir/linux && $flavor != default && $flavor != debug && $flavor != smp ]]; then
+if [[ ! -d $obj && -f $dir/linux && $flavor != default && " debug smp gdb " != *" $flavor "* ]]; then
 	say "starting from the objects of the default flavor"
 	cp -a --reflink=auto "$dir/obj" "$obj"
 fi
@@ -32,17 +32,18 @@ if [[ -n $V && $V != 0 ]]; then
 	"${mk[@]}" V="$V" linux 2>&1 | tee "$log" || :
 	status=${PIPESTATUS[0]}
 else
-	"${mk[@]}" linux 2>&1 | tee "$log" | watch_lines "$what" "${total:-2700}" || :
+	"${mk[@]}" linux 2>&1 | tee "$log" | watch_lines "$what" "${total:-1700}" || :
 	status=${PIPESTATUS[0]}
 fi
 if ((status)); then
-	grep -E -A 6 '(error|undefined reference|Error [0-9]|No rule)' "$log" | grep -v '^make' | head -n 40 >&2
+	grep -E -A 6 '(error: |undefined reference|multiple definition|No rule)' "$log" | grep -v '^make' | head -n 40 >&2
 	die "the build failed; the whole log is ${log#"$TOP"/}"
 fi
 # warnings are worth seeing, not only in the log
 grep -E -A 3 'warning:' "$log" | head -n 40 >&2 || :
-n=$(find "$obj" -name '*.o' | wc -l)
-[[ $n -lt 500 ]] || echo "$n" >"$obj/.objects"
+# what a build from nothing comes to, for the next time
+n=$(grep -cE '^ +(CC|AS|HOSTCC|LD|AR) ' "$log" || :)
+[[ $n -lt 1000 ]] || echo "$n" >"$obj/.objects"
 
 # a running guest keeps the file it was started from
 if ! cmp -s "$obj/linux" "$out"; then

@@ -17,7 +17,7 @@ fail() {
 files() { git ls-files -co --exclude-standard -- "$@" | while read -r f; do [[ -f $f ]] && echo "$f"; done; }
 
 mapfile -t code < <(files 'drivers/*.[ch]' 'tests/kunit/*.[ch]')
-perl "$src/scripts/checkpatch.pl" --strict --no-tree --terse --show-types -q -f "${code[@]}" ||
+perl "$src/scripts/checkpatch.pl" --strict --no-tree --terse --show-types --no-summary -q -f "${code[@]}" ||
 	fail "checkpatch --strict has remarks on the lines above"
 
 lock "$dir/.lock"
