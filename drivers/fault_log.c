@@ -42,7 +42,8 @@ static bool reply_room(struct umf_reply *reply, size_t more)
 	return true;
 }
 
-static void reply_vsay(struct umf_reply *reply, const char *fmt, va_list args)
+static __printf(2, 0) void reply_vsay(struct umf_reply *reply, const char *fmt,
+				      va_list args)
 {
 	va_list again;
 	int n;
