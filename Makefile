@@ -37,6 +37,8 @@ override KSRC := $(abspath $(KSRC))
 NAME := ksrc-$(notdir $(patsubst %.tar,%,$(basename $(KSRC:%.tgz=%.tar.gz))))
 ifneq ($(wildcard $(KSRC)/.),)
 NAME := ksrc-$(notdir $(KSRC))
+# a tree of one's own may have changed; a look at the file times tells
+ksrc_changed := FORCE
 endif
 else
 NAME := $(KERNEL)
@@ -64,7 +66,7 @@ build/.packages-%: $(BUILDSH)/packages.list $(BUILDSH)/packages.sh
 
 # The tree: unpacked, patched, drivers linked in.
 patches := $(wildcard arch-um-patches/*/series arch-um-patches/*/*.patch)
-$(B)/.source: $(patches) $(BUILDSH)/source.sh $(if $(wildcard $(KSRC)/.),FORCE) | $(call packages,kernel)
+$(B)/.source: $(patches) $(BUILDSH)/source.sh $(ksrc_changed) | $(call packages,kernel)
 	@$(BUILDSH)/source.sh $(B) $(KERNEL) $(KSRC)
 
 source: $(B)/.source ## fetch, verify, unpack and patch the kernel source

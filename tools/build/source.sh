@@ -8,6 +8,7 @@ set -e
 
 dir=$(realpath -m "$1") line=$2 ksrc=${3:-}
 src=$dir/src
+copied=
 mkdir -p "$dir"
 lock "$dir/.lock"
 
@@ -81,7 +82,7 @@ from_tree() {
 	else
 		say "copying $(tr -cd '\0' <"$dir/files.new" | wc -c) files of $ksrc"
 	fi
-	(cd "$ksrc" && xargs -0 -r cp -au --parents --reflink=auto -t "$src") <"$dir/files.new"
+	copied=$(cd "$ksrc" && xargs -0 -r cp -auv --parents --reflink=auto -t "$src" <"$dir/files.new" | grep -c -- '->' || :)
 	# the originals of patched files, which are newer in the overlay than in the tree
 	if [[ -d $dir/orig ]]; then
 		(cd "$dir/orig" && find . -type f -printf '%P\n') | while read -r f; do
@@ -149,4 +150,8 @@ link() {
 }
 link umf drivers
 link umf-kunit tests/kunit
-touch "$dir/.source"
+
+# Its time tells make whether the kernel is to be built again; looking at an unchanged KSRC is no reason.
+if [[ -z $copied ]] || ((copied + changed)) || [[ ! -e $dir/.source ]]; then
+	touch "$dir/.source"
+fi
