@@ -22,6 +22,13 @@
 #include <linux/string.h>
 #include "fault.h"
 
+/*
+ * The least time between two visits of a rule's edges, in ns. Edges that are
+ * closer (period=1us) are seen late or not at all, and do not keep the guest
+ * busy with nothing but timers.
+ */
+#define EDGE_GAP	100000
+
 static DEFINE_MUTEX(umf_mutex);
 static LIST_HEAD(umf_sites);
 static LIST_HEAD(umf_rules);		/* all, in the order they were added */
@@ -246,7 +253,8 @@ static bool rule_edge(struct umf_rule *rule)
 	if (changed && level && open)
 		arm_others(rule, now);
 	if (next != U64_MAX)
-		hrtimer_start(&rule->timer, ns_to_ktime(next),
+		hrtimer_start(&rule->timer,
+			      ns_to_ktime(max(next, now + EDGE_GAP)),
 			      HRTIMER_MODE_ABS_SOFT);
 	return changed;
 }
