@@ -76,13 +76,6 @@ inputs := $(shell find drivers tests/kunit configs/kernel -type f ! -name '.*' 2
 $(LINUX): $(B)/.source $(inputs) $(BUILDSH)/config.sh $(BUILDSH)/kernel.sh $(if $(CONFIG_EXTRA),FORCE)
 	@$(BUILDSH)/kernel.sh $(B) $(FLAVOR)
 
-ifeq ($(KSRC)$(filter $(KERNEL),$(LINES)),)
-kernel source: line-unknown
-.PHONY: line-unknown
-line-unknown:
-	@echo "KERNEL=$(KERNEL): the lines are $(LINES); KSRC=<tree or tarball> builds another one" >&2; exit 1
-endif
-
 kernel: $(LINUX) ## the kernel, build/<line>/linux[-<flavor>]
 
 config: $(B)/.source ## only the kernel's .config, from configs/kernel/

@@ -41,17 +41,13 @@ kernel_version() {
 		END { if (v == "") exit 1; print v "." p (s == "" || s == "0" ? "" : "." s) e }' "$1/Makefile"
 }
 
-# nearest_line <version>: the known line whose patches fit a tree of that version best:
-# the newest one that is not newer than it, else the oldest.
+# nearest_line <version>: the known line whose patches are most likely to fit a tree of that version.
+# A major version has about twenty minor ones.
 nearest_line() {
-	local l best='' v=${1%%-*}
-	v=$(cut -d. -f1,2 <<<"$v")
-	for l in $(known_lines | sort -V); do
-		if [[ -z $best ]] || [[ $(printf '%s\n%s\n' "$l" "$v" | sort -V | head -n 1) == "$l" ]]; then
-			best=$l
-		fi
-	done
-	echo "$best"
+	known_lines | awk -F. -v v="$1" '
+		BEGIN { split(v, x, /[.-]/); want = x[1] * 20 + x[2]; best = 1e9 }
+		{ d = $1 * 20 + $2 - want; if (d < 0) d = -d + 0.5; if (d < best) { best = d; line = $0 } }
+		END { print line }'
 }
 
 # series <line>: its patches in order, one path each

@@ -8,6 +8,12 @@ set -e
 
 dir=$(realpath -m "$1") line=$2 ksrc=${3:-}
 src=$dir/src
+if [[ -n $ksrc && ! -e $ksrc ]]; then
+	die "KSRC=$ksrc does not exist; it is to be a kernel tree or a tarball of one"
+elif [[ -d $ksrc && ! -d $ksrc/arch/um ]]; then
+	die "KSRC=$ksrc is no kernel tree (it has no arch/um)"
+fi
+
 copied=
 mkdir -p "$dir"
 lock "$dir/.lock"
@@ -16,7 +22,7 @@ unpack() { # <tarball>, from stdin if it is -
 	rm -rf "$src.new"
 	mkdir -p "$src.new"
 	say "unpacking $2"
-	tar -C "$src.new" --strip-components=1 "${@:3}" -xf "$1" || die "cannot unpack $2"
+	tar -C "$src.new" --strip-components=1 "${@:3}" -xf "$1" 2>/dev/null || die "cannot unpack $2"
 	[[ -f $src.new/Makefile && -d $src.new/arch/um ]] || die "$2 holds no kernel tree"
 	rm -rf "$src" "$dir/orig"
 	mv "$src.new" "$src"
@@ -71,7 +77,6 @@ ksrc_files() {
 }
 
 from_tree() {
-	[[ -d $ksrc/arch/um ]] || die "KSRC=$ksrc is no kernel tree (it has no arch/um)"
 	if [[ -f $dir/SOURCE ]] && ! grep -qxF "tree    $ksrc" "$dir/SOURCE"; then
 		rm -rf "$src" "$dir/orig" "$dir/files"
 	fi
@@ -82,7 +87,8 @@ from_tree() {
 	else
 		say "copying $(tr -cd '\0' <"$dir/files.new" | wc -c) files of $ksrc"
 	fi
-	copied=$(cd "$ksrc" && xargs -0 -r cp -auv --parents --reflink=auto -t "$src" <"$dir/files.new" | grep -c -- '->' || :)
+	copied=$(cd "$ksrc" && xargs -0 -r cp -auv --parents --reflink=auto -t "$src" <"$dir/files.new" |
+		grep -c -- '->') || [[ $copied == 0 ]]
 	# the originals of patched files, which are newer in the overlay than in the tree
 	if [[ -d $dir/orig ]]; then
 		(cd "$dir/orig" && find . -type f -printf '%P\n') | while read -r f; do
@@ -101,13 +107,12 @@ if [[ -z $ksrc ]]; then
 	from_debian
 elif [[ -d $ksrc ]]; then
 	from_tree
-elif [[ -f $ksrc ]]; then
-	from_tarball
 else
-	die "KSRC=$ksrc is neither a folder nor a tarball"
+	from_tarball
 fi
 
-if [[ -n $ksrc ]]; then
+# A line without patches of its own takes those of its nearest neighbour.
+if [[ -n $ksrc || ! -f $TOP/arch-um-patches/$line/series ]]; then
 	line=$(nearest_line "$(kernel_version "$src")")
 fi
 grep -q '^patches ' "$dir/SOURCE" || echo "patches arch-um-patches/$line" >>"$dir/SOURCE"
