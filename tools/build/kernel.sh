@@ -12,7 +12,8 @@ src=$dir/src obj=$dir/obj$suffix log=$dir/build$suffix.log out=$dir/linux$suffix
 jobs=${JOBS:-$(nproc)}
 CCACHE=$(command -v ccache || :)
 export CCACHE CCACHE_DEPEND=1
-lock "$dir/.lock"
+lock "$dir/.lock" shared
+lock "$dir/.lock-obj$suffix"
 
 # A flavor that differs in a few symbols starts from the default flavor's objects: kbuild
 # then rebuilds only what depends on those symbols.

@@ -23,13 +23,18 @@ die() {
 
 elapsed() { printf '%dm%02ds' $((SECONDS / 60)) $((SECONDS % 60)); }
 
-# lock <file>: held until this process ends; says so if it has to wait.
+# Locks are held until the process ends, and taken in this order:
+#   <line>/.lock         shared to read the source tree, exclusive to change it
+#   <line>/.lock-<what>  exclusive: an object folder, a scratch tree
+# lock <file> [shared]: says so if it has to wait.
 lock() {
+	local fd how=-x
+	[[ -z ${2:-} ]] || how=-s
 	mkdir -p "$(dirname "$1")"
-	exec 9>"$1"
-	flock -n 9 || {
+	exec {fd}>"$1"
+	flock -n "$how" "$fd" || {
 		say "waiting for another build of the same tree"
-		flock 9
+		flock "$how" "$fd"
 	}
 }
 

@@ -20,7 +20,8 @@ mapfile -t code < <(files 'drivers/*.[ch]' 'tests/kunit/*.[ch]')
 perl "$src/scripts/checkpatch.pl" --strict --no-tree --terse --show-types --no-summary -q -f "${code[@]}" ||
 	fail "checkpatch --strict has remarks on the lines above"
 
-lock "$dir/.lock"
+lock "$dir/.lock" shared
+lock "$dir/.lock-lint"
 "$TOP/tools/build/config.sh" "$src" "$obj" "$line" default || exit 1
 say "sparse and W=1 on line $line"
 [[ -e $obj/include/generated/asm-offsets.h ]] || say "preparing a tree for it"
@@ -32,7 +33,6 @@ kbuild "$src" "$obj" W=1 C=2 CHECK=sparse arch/um/drivers/umf/ arch/um/drivers/u
 }
 grep -E 'arch/um/drivers/umf[^:]*:[0-9]+:[0-9]+: (warning|error)|\./?(drivers|tests/kunit)/[^:]*:[0-9]+.*warning' -A 3 "$obj/log" &&
 	fail "sparse or W=1 have warnings"
-flock -u 9
 
 mapfile -t scripts < <(files | while read -r f; do
 	case $f in

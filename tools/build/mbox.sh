@@ -9,7 +9,7 @@ set -e
 dir=$BUILD/${1#build/}
 line=$(sed -n 's|^patches arch-um-patches/||p' "$dir/SOURCE")
 out=$dir/umf.mbox
-lock "$dir/.lock"
+lock "$dir/.lock" shared
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 export GIT_AUTHOR_NAME="umf developers" GIT_AUTHOR_EMAIL=umf@example.org

@@ -30,7 +30,8 @@ check_line() { # <line>
 	local dir=$BUILD/$1 f n=0 targets configured='' out
 	local -a patches
 	src=$dir/check/src obj=$dir/check/obj
-	lock "$dir/.lock"
+	lock "$dir/.lock" shared
+	lock "$dir/.lock-check"
 	mapfile -t patches < <(series "$1")
 	say "line $1: ${#patches[@]} patches on $(kernel_version "$dir/src")"
 	check_tree "$dir"
@@ -60,7 +61,6 @@ check_line() { # <line>
 		grep -A 3 'warning:' "$obj/log" && fail "warnings"
 		say "line $1: $n/${#patches[@]} ${p##*/}, $(elapsed)"
 	done
-	flock -u 9
 }
 
 tmp=$(mktemp -d)
