@@ -9,3 +9,4 @@ NOSTDINC_FLAGS += -I$(srctree)/arch/um/drivers/umf/compat
 umf-have = $(if $(shell grep -sw $(1) $(srctree)/include/linux/$(2)),-DUMF_HAVE_$(1))
 
 ccflags-y += $(call umf-have,hrtimer_setup,hrtimer.h)
+ccflags-y += $(call umf-have,BLK_MQ_F_SHOULD_MERGE,blk-mq.h)

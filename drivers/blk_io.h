@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The disk's host half: files, and the threads that move sectors between them
+ * and guest memory. Plain C types; both sides of the driver include it.
+ *
+ * Every call returns 0 or a count, or -errno of the host.
+ */
+#ifndef __UMF_BLK_IO_H
+#define __UMF_BLK_IO_H
+
+#include "blk_cow.h"
+
+/* ---- an open image (filled in by blk_image.c) ---- */
+
+struct umf_image {
+	struct umf_layer layer[UMF_COW_DEPTH_MAX];	/* the topmost first */
+	unsigned int layers;
+	bool writable;		/* the topmost; the others never are */
+	bool strict;		/* data reaches the disk before its bit is set */
+	u64 id;			/* of the topmost file, to tell disks apart */
+	bool no_nowait;		/* the host's file system cannot say "not now" */
+	/*
+	 * A sync that failed may have lost pages that the next sync no longer
+	 * knows of: from then on every flush fails.
+	 */
+	int sync_error;
+	int map_lock;		/* of the bitmap's changes, in memory and file */
+};
+
+/* ---- one operation ---- */
+
+enum umf_io_op {
+	UMF_IO_READ,
+	UMF_IO_WRITE,
+	UMF_IO_FLUSH,
+	UMF_IO_DISCARD,		/* what lies below shows again, or anything */
+	UMF_IO_ZEROES,
+};
+
+#define UMF_IO_FUA	1U	/* done when it is on the host's disk */
+
+struct umf_io_vec {		/* as struct iovec */
+	void *base;
+	unsigned long len;
+};
+
+struct umf_io {
+	struct umf_io *next;
+	enum umf_io_op op;
+	unsigned int flags;
+	int result;		/* 0 or -errno once it is done */
+	unsigned int nvec;
+	const struct umf_io_vec *vec;
+	u64 sector, nr;		/* UMF_SECTOR each */
+};
+
+/*
+ * Does it now, in the caller's thread. With @nowait only what needs no waiting
+ * for the host's disk, else -EAGAIN with nothing but guest memory touched.
+ */
+int umf_io_exec(struct umf_image *image, const struct umf_io *io, bool nowait);
+
+/* ---- threads ---- */
+
+struct umf_io_pool;
+
+/* The descriptor that raises an interrupt when operations are done. */
+int umf_io_bell(void);
+/* Empties it and takes all that are done, in the order they ended. */
+struct umf_io *umf_io_done(void);
+
+int umf_io_pool_start(struct umf_image *image, struct umf_io_pool **pool);
+/*
+ * Adds an operation, or none when @io is NULL; with @kick somebody begins with
+ * what waits. For callers that have interrupts off.
+ */
+void umf_io_pool_submit(struct umf_io_pool *pool, struct umf_io *io, bool kick);
+/* Only with nothing under way. */
+void umf_io_pool_stop(struct umf_io_pool *pool);
+
+/* ---- files (blk_file_user.c) ---- */
+
+struct umf_file_info {
+	u64 dev, ino;
+	u64 size;		/* bytes; of a block device as well */
+	long long mtime;	/* seconds */
+	bool usable;		/* a regular file or a block device */
+};
+
+const char *umf_file_error(int err);	/* what the host calls an -errno */
+int umf_file_open(const char *path, bool write);
+/* A new empty file; -EEXIST if there is one. */
+int umf_file_create(const char *path);
+void umf_file_close(int fd);
+int umf_file_info(int fd, struct umf_file_info *info);
+/* The whole file, for one writer or any number of readers; -EAGAIN: taken. */
+int umf_file_lock(int fd, bool write);
+/* All of it, or -EIO where the file ends before. */
+int umf_file_read(int fd, void *buf, unsigned long len, u64 offset);
+/* As much as there is: its length. */
+long umf_file_read_some(int fd, void *buf, unsigned long len, u64 offset);
+int umf_file_write(int fd, const void *buf, unsigned long len, u64 offset);
+int umf_file_truncate(int fd, u64 size);
+int umf_file_sync(int fd);
+/* Gives a file its name, which must not be taken, durably. */
+int umf_file_publish(const char *temporary, const char *path);
+int umf_file_unlink(const char *path);
+/* The path from the root, without links; @buf has UMF_COW_PATH_LEN bytes. */
+int umf_file_absolute(const char *path, char *buf);
+/* A bitmap in memory that costs only what is not zero. */
+int umf_map_load(int fd, u64 offset, u64 len, u8 **map);
+void umf_map_free(u8 *map, u64 len);
+
+#endif /* __UMF_BLK_IO_H */

@@ -1,0 +1,617 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Moving sectors: an operation on an image becomes host calls here, and a few
+ * threads per disk make them. No policy and no kernel function; guest memory
+ * is reached by its own addresses.
+ *
+ * The rules that keep what was acknowledged (umf_io_exec()):
+ *
+ *	write	data; if sectors are new to the file: [strict: sync,] their
+ *		bits in the file, then in memory; FUA: sync
+ *	discard	bits in the file and in memory, [strict: sync,] then the space
+ *	zeroes	space, then as a write's bits
+ *	flush	sync; one that failed fails all that follow
+ *
+ * A reader thus finds in memory only bits whose data is there, and after the
+ * guest is killed at any instant the file says of every acknowledged write
+ * that it is there.
+ *
+ * Threads: operations wait in one list per disk. A thread that is about to
+ * wait for the host's disk wakes another first. Done operations go on one list
+ * for all disks; whoever makes it non-empty rings the bell, which the kernel's
+ * interrupt handler empties. A thread tells of what it has done when it has
+ * nothing else to do, after BATCH operations, or before it waits.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/falloc.h>
+#include <linux/futex.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <unistd.h>
+#include <os.h>
+#include "blk_io.h"
+
+#define THREADS		4	/* per disk */
+#define BATCH		16
+#define STACK_SIZE	(256 * 1024)
+#define VEC_MAX		64
+#define ZEROES_LEN	65536
+
+#ifndef RWF_DSYNC
+#define RWF_DSYNC	0x02
+#endif
+#ifndef RWF_NOWAIT
+#define RWF_NOWAIT	0x08
+#endif
+
+static const char zeroes[ZEROES_LEN];
+
+/* ---- a lock that kernel code with signals blocked may take, too ---- */
+
+static void lock(int *word)
+{
+	int seen = 0;
+
+	if (__atomic_compare_exchange_n(word, &seen, 1, false,
+					__ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+		return;
+	while (__atomic_exchange_n(word, 2, __ATOMIC_ACQUIRE))
+		syscall(__NR_futex, word, FUTEX_WAIT_PRIVATE, 2, NULL, NULL, 0);
+}
+
+static void unlock(int *word)
+{
+	if (__atomic_exchange_n(word, 0, __ATOMIC_RELEASE) == 2)
+		syscall(__NR_futex, word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+}
+
+/* ---- one operation ---- */
+
+/* Where an operation is in its guest memory. */
+struct place {
+	const struct umf_io_vec *vec;
+	unsigned int nvec;
+	unsigned long skip;	/* bytes of the first that are done */
+};
+
+static void advance(struct place *place, unsigned long len)
+{
+	while (len) {
+		unsigned long left = place->vec->len - place->skip;
+
+		if (len < left) {
+			place->skip += len;
+			return;
+		}
+		len -= left;
+		place->skip = 0;
+		place->vec++;
+		place->nvec--;
+	}
+}
+
+/* The next @len bytes of it, or the VEC_MAX pieces they begin with. */
+static int pieces(const struct place *place, unsigned long len,
+		  struct iovec *iov)
+{
+	unsigned long skip = place->skip;
+	unsigned int i;
+
+	for (i = 0; len && i < place->nvec && i < VEC_MAX; i++) {
+		unsigned long part = place->vec[i].len - skip;
+
+		if (part > len)
+			part = len;
+		iov[i].iov_base = (char *)place->vec[i].base + skip;
+		iov[i].iov_len = part;
+		len -= part;
+		skip = 0;
+	}
+	return i;
+}
+
+static void clear(struct place *place, unsigned long len)
+{
+	struct iovec iov[VEC_MAX];
+	unsigned long done;
+	int i, n;
+
+	while (len) {
+		n = pieces(place, len, iov);
+		for (i = 0, done = 0; i < n; i++) {
+			memset(iov[i].iov_base, 0, iov[i].iov_len);
+			done += iov[i].iov_len;
+		}
+		advance(place, done);
+		len -= done;
+	}
+}
+
+static int read_file(struct umf_image *image, const struct umf_layer *layer,
+		     struct place *place, u64 at, unsigned long len,
+		     bool nowait)
+{
+	struct iovec iov[VEC_MAX];
+	ssize_t n;
+
+	while (len) {
+		int count = pieces(place, len, iov);
+
+		CATCH_EINTR(n = preadv2(layer->fd, iov, count,
+					layer->data_offset + at,
+					nowait ? RWF_NOWAIT : 0));
+		if (n < 0) {
+			if (nowait && errno != EAGAIN)
+				image->no_nowait = true;
+			return nowait ? -EAGAIN : -errno;
+		}
+		if (!n) {
+			/* a last sector that the file holds in part */
+			if (at < layer->size)
+				return nowait ? -EAGAIN : -EIO;
+			clear(place, len);
+			return 0;
+		}
+		advance(place, n);
+		at += n;
+		len -= n;
+	}
+	return 0;
+}
+
+static int write_file(const struct umf_layer *layer, struct place *place,
+		      u64 at, unsigned long len, int flags)
+{
+	struct iovec iov[VEC_MAX];
+	ssize_t n;
+
+	while (len) {
+		int count = pieces(place, len, iov);
+
+		CATCH_EINTR(n = pwritev2(layer->fd, iov, count,
+					 layer->data_offset + at, flags));
+		if (n < 0)
+			return -errno;
+		if (!n)
+			return -ENOSPC;
+		advance(place, n);
+		at += n;
+		len -= n;
+	}
+	return 0;
+}
+
+static int sync_file(struct umf_image *image)
+{
+	int err = __atomic_load_n(&image->sync_error, __ATOMIC_RELAXED);
+
+	if (err)
+		return err;
+	CATCH_EINTR(err = fdatasync(image->layer[0].fd));
+	if (err < 0) {
+		err = -errno;
+		__atomic_store_n(&image->sync_error, err, __ATOMIC_RELAXED);
+	}
+	return err;
+}
+
+/* Sets or clears bits of the topmost file, there first, then in memory. */
+static int change_map(struct umf_image *image, u64 bit, u64 n, bool set)
+{
+	const struct umf_layer *top = &image->layer[0];
+	u8 part[512];
+	int err = 0;
+
+	lock(&image->map_lock);
+	while (n && !err) {
+		u64 first = bit / 8, count = sizeof(part) * 8 - (bit & 7), len;
+
+		if (count > n)
+			count = n;
+		len = (bit + count - 1) / 8 - first + 1;
+		memcpy(part, top->map + first, len);
+		if (set)
+			umf_map_set(part, bit & 7, count);
+		else
+			umf_map_clear(part, bit & 7, count);
+		err = umf_file_write(top->fd, part, len,
+				     top->map_offset + first);
+		if (!err)
+			memcpy(top->map + first, part, len);
+		bit += count;
+		n -= count;
+	}
+	unlock(&image->map_lock);
+	return err;
+}
+
+/* The data of these sectors is written: says so where the file does not. */
+static int mark(struct umf_image *image, u64 sector, u64 nr)
+{
+	const struct umf_layer *top = &image->layer[0];
+	u64 bit, n;
+	int err;
+
+	if (!top->map)
+		return 0;
+	bit = sector >> top->shift;
+	n = ((sector + nr - 1) >> top->shift) - bit + 1;
+	if (umf_map_test(top->map, bit) && umf_map_run(top->map, bit, n) == n)
+		return 0;
+	if (image->strict) {
+		err = sync_file(image);
+		if (err)
+			return err;
+	}
+	return change_map(image, bit, n, true);
+}
+
+static int do_read(struct umf_image *image, const struct umf_io *io,
+		   bool nowait)
+{
+	struct place place = { io->vec, io->nvec, 0 };
+	u64 sector = io->sector, left = io->nr, run;
+	int err = 0;
+
+	while (left && !err) {
+		unsigned int i = umf_chain_find(image->layer, image->layers,
+						sector, left, &run);
+
+		err = read_file(image, &image->layer[i], &place,
+				sector * UMF_SECTOR, run * UMF_SECTOR, nowait);
+		sector += run;
+		left -= run;
+	}
+	return err;
+}
+
+static int do_write(struct umf_image *image, const struct umf_io *io)
+{
+	struct place place = { io->vec, io->nvec, 0 };
+	const struct umf_layer *top = &image->layer[0];
+	bool dsync = (io->flags & UMF_IO_FUA) && !top->map;
+	int err;
+
+	if (io->flags & UMF_IO_FUA && image->sync_error)
+		return image->sync_error;
+	err = write_file(top, &place, io->sector * UMF_SECTOR,
+			 io->nr * UMF_SECTOR, dsync ? RWF_DSYNC : 0);
+	if (!err)
+		err = mark(image, io->sector, io->nr);
+	if (!err && (io->flags & UMF_IO_FUA) && !dsync)
+		err = sync_file(image);
+	return err;
+}
+
+static int punch(const struct umf_layer *top, u64 sector, u64 nr)
+{
+	int err;
+
+	CATCH_EINTR(err = fallocate64(top->fd, FALLOC_FL_PUNCH_HOLE |
+				      FALLOC_FL_KEEP_SIZE, top->data_offset +
+				      sector * UMF_SECTOR, nr * UMF_SECTOR));
+	return err < 0 ? -errno : 0;
+}
+
+static int do_discard(struct umf_image *image, const struct umf_io *io)
+{
+	const struct umf_layer *top = &image->layer[0];
+	u64 bit, n, run;
+	int err = 0;
+
+	if (!top->map)
+		return punch(top, io->sector, io->nr);
+	/* only sectors that are discarded as a whole */
+	bit = (io->sector + (1ULL << top->shift) - 1) >> top->shift;
+	n = (io->sector + io->nr) >> top->shift;
+	n = n > bit ? n - bit : 0;
+	for (; n && !err; bit += run, n -= run) {
+		run = umf_map_run(top->map, bit, n);
+		if (!umf_map_test(top->map, bit))
+			continue;
+		err = change_map(image, bit, run, false);
+		if (!err && image->strict)
+			err = sync_file(image);
+		if (!err)
+			err = punch(top, bit << top->shift, run << top->shift);
+		/* what is left behind is space, not content */
+		if (err == -EOPNOTSUPP)
+			err = 0;
+	}
+	return err;
+}
+
+static int write_zeroes(const struct umf_layer *top, u64 sector, u64 nr)
+{
+	u64 at = top->data_offset + sector * UMF_SECTOR;
+	u64 left = nr * UMF_SECTOR;
+	int err = 0;
+
+	while (left && !err) {
+		unsigned long len = left < ZEROES_LEN ? left : ZEROES_LEN;
+
+		err = umf_file_write(top->fd, zeroes, len, at);
+		at += len;
+		left -= len;
+	}
+	return err;
+}
+
+static int do_zeroes(struct umf_image *image, const struct umf_io *io)
+{
+	const struct umf_layer *top = &image->layer[0];
+	int err;
+
+	err = punch(top, io->sector, io->nr);
+	if (err == -EOPNOTSUPP)
+		err = write_zeroes(top, io->sector, io->nr);
+	if (!err)
+		err = mark(image, io->sector, io->nr);
+	if (!err && (io->flags & UMF_IO_FUA))
+		err = sync_file(image);
+	return err;
+}
+
+int umf_io_exec(struct umf_image *image, const struct umf_io *io, bool nowait)
+{
+	if (nowait && (io->op != UMF_IO_READ || image->no_nowait))
+		return -EAGAIN;
+	switch (io->op) {
+	case UMF_IO_READ:
+		return do_read(image, io, nowait);
+	case UMF_IO_WRITE:
+		return do_write(image, io);
+	case UMF_IO_FLUSH:
+		return image->writable ? sync_file(image) : 0;
+	case UMF_IO_DISCARD:
+		return do_discard(image, io);
+	case UMF_IO_ZEROES:
+		return do_zeroes(image, io);
+	}
+	return -EINVAL;
+}
+
+/* ---- the bell ---- */
+
+static int bell_read = -1, bell_write = -1;
+static struct umf_io *done_list;	/* the last first */
+
+int umf_io_bell(void)
+{
+	int fds[2];
+
+	if (bell_read >= 0)
+		return bell_read;
+	if (pipe2(fds, O_CLOEXEC | O_NONBLOCK) < 0)
+		return -errno;
+	bell_read = fds[0];
+	bell_write = fds[1];
+	return bell_read;
+}
+
+static struct umf_io *reverse(struct umf_io *io)
+{
+	struct umf_io *next, *list = NULL;
+
+	for (; io; io = next) {
+		next = io->next;
+		io->next = list;
+		list = io;
+	}
+	return list;
+}
+
+struct umf_io *umf_io_done(void)
+{
+	char buf[64];
+	ssize_t n;
+
+	/* first the bell: who adds after this rings again */
+	do {
+		CATCH_EINTR(n = read(bell_read, buf, sizeof(buf)));
+	} while (n == sizeof(buf));
+	return reverse(__atomic_exchange_n(&done_list, NULL, __ATOMIC_ACQ_REL));
+}
+
+/* Adds a chain, the last operation first, that ends with @tail. */
+static void tell(struct umf_io *head, struct umf_io *tail)
+{
+	struct umf_io *old = __atomic_load_n(&done_list, __ATOMIC_RELAXED);
+	ssize_t n;
+
+	do {
+		tail->next = old;
+	} while (!__atomic_compare_exchange_n(&done_list, &old, head, true,
+					      __ATOMIC_ACQ_REL,
+					      __ATOMIC_RELAXED));
+	if (!old)
+		CATCH_EINTR(n = write(bell_write, "", 1));
+}
+
+/* ---- the threads of a disk ---- */
+
+struct umf_io_pool {
+	struct umf_image *image;
+	int lock;		/* of what follows */
+	struct umf_io *first, *last;
+	unsigned int idle;	/* threads that wait for work */
+	bool waking;		/* one of them is on its way already */
+	bool stop;
+	int wakeups;		/* what they wait on: counts up */
+	pthread_t thread[THREADS];
+	unsigned int threads;
+};
+
+struct batch {
+	struct umf_io *head, *tail;
+	unsigned int n;
+};
+
+static void batch_tell(struct batch *batch)
+{
+	if (batch->n)
+		tell(batch->head, batch->tail);
+	batch->head = NULL;
+	batch->tail = NULL;
+	batch->n = 0;
+}
+
+static void batch_add(struct batch *batch, struct umf_io *io)
+{
+	io->next = batch->head;
+	batch->head = io;
+	if (!batch->tail)
+		batch->tail = io;
+	if (++batch->n == BATCH)
+		batch_tell(batch);
+}
+
+static void wake_one(struct umf_io_pool *pool)
+{
+	__atomic_add_fetch(&pool->wakeups, 1, __ATOMIC_RELEASE);
+	syscall(__NR_futex, &pool->wakeups, FUTEX_WAKE_PRIVATE, 1, NULL, NULL,
+		0);
+}
+
+/* The next operation; NULL when the threads are to end. */
+static struct umf_io *next_io(struct umf_io_pool *pool, struct batch *batch)
+{
+	struct umf_io *io;
+	int seen;
+
+	lock(&pool->lock);
+	while (!pool->first && !pool->stop) {
+		if (batch->n) {
+			unlock(&pool->lock);
+			batch_tell(batch);
+			lock(&pool->lock);
+			continue;
+		}
+		pool->idle++;
+		seen = __atomic_load_n(&pool->wakeups, __ATOMIC_ACQUIRE);
+		unlock(&pool->lock);
+		syscall(__NR_futex, &pool->wakeups, FUTEX_WAIT_PRIVATE, seen,
+			NULL, NULL, 0);
+		lock(&pool->lock);
+		pool->idle--;
+		pool->waking = false;
+	}
+	io = pool->first;
+	if (io) {
+		pool->first = io->next;
+		if (!pool->first)
+			pool->last = NULL;
+	}
+	unlock(&pool->lock);
+	return io;
+}
+
+/* Before a thread waits for the host's disk: nobody waits for the thread. */
+static void make_way(struct umf_io_pool *pool, struct batch *batch)
+{
+	bool wake;
+
+	batch_tell(batch);
+	lock(&pool->lock);
+	wake = pool->first && pool->idle && !pool->waking;
+	pool->waking |= wake;
+	unlock(&pool->lock);
+	if (wake)
+		wake_one(pool);
+}
+
+static bool waits(const struct umf_io *io)
+{
+	return io->op != UMF_IO_WRITE || (io->flags & UMF_IO_FUA);
+}
+
+static void *work(void *arg)
+{
+	struct umf_io_pool *pool = arg;
+	struct batch batch = { NULL, NULL, 0 };
+	struct umf_io *io;
+
+	while ((io = next_io(pool, &batch))) {
+		io->result = umf_io_exec(pool->image, io, true);
+		if (io->result == -EAGAIN) {
+			if (waits(io))
+				make_way(pool, &batch);
+			io->result = umf_io_exec(pool->image, io, false);
+		}
+		batch_add(&batch, io);
+	}
+	batch_tell(&batch);
+	return NULL;
+}
+
+void umf_io_pool_submit(struct umf_io_pool *pool, struct umf_io *io, bool kick)
+{
+	bool wake;
+
+	lock(&pool->lock);
+	if (io) {
+		io->next = NULL;
+		if (pool->last)
+			pool->last->next = io;
+		else
+			pool->first = io;
+		pool->last = io;
+	}
+	wake = kick && pool->first && pool->idle && !pool->waking;
+	pool->waking |= wake;
+	unlock(&pool->lock);
+	if (wake)
+		wake_one(pool);
+}
+
+int umf_io_pool_start(struct umf_image *image, struct umf_io_pool **out)
+{
+	struct umf_io_pool *pool = calloc(1, sizeof(*pool));
+	sigset_t all, old;
+	pthread_attr_t attr;
+	int err = 0;
+
+	if (!pool)
+		return -ENOMEM;
+	pool->image = image;
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, STACK_SIZE);
+	/* signals are the kernel's interrupts: none for these threads */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	while (pool->threads < THREADS && !err) {
+		err = pthread_create(&pool->thread[pool->threads], &attr, work,
+				     pool);
+		if (!err)
+			pool->threads++;
+	}
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	pthread_attr_destroy(&attr);
+	/* one is enough */
+	if (!pool->threads) {
+		free(pool);
+		return -err;
+	}
+	*out = pool;
+	return 0;
+}
+
+void umf_io_pool_stop(struct umf_io_pool *pool)
+{
+	unsigned int i;
+
+	lock(&pool->lock);
+	pool->stop = true;
+	unlock(&pool->lock);
+	__atomic_add_fetch(&pool->wakeups, 1, __ATOMIC_RELEASE);
+	syscall(__NR_futex, &pool->wakeups, FUTEX_WAKE_PRIVATE, THREADS, NULL,
+		NULL, 0);
+	for (i = 0; i < pool->threads; i++)
+		pthread_join(pool->thread[i], NULL);
+	free(pool);
+}

@@ -1,0 +1,514 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Disks umfa, umfb, …: configuration, the gendisk, and requests.
+ *
+ * A request's own part (struct umf_blk_cmd) holds what the host is asked to do.
+ * A read that the host can answer from memory is done on the spot; everything
+ * else goes to the disk's threads (blk_io_user.c) and comes back through
+ * umf_blk_done().
+ */
+#define pr_fmt(fmt) "umf-blk: " fmt
+
+#include <linux/blkdev.h>
+#include <linux/init.h>
+#include <linux/mutex.h>
+#include <linux/overflow.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+#include <init.h>
+#include <mconsole_kern.h>
+#include "blk.h"
+
+#define UNITS		26
+#define QUEUE_DEPTH	128
+
+#define OPTIONS "backing=<file> ro shared order=strict " \
+		"serial=<20 characters> logical=512|4096"
+
+static DEFINE_MUTEX(umf_blks_lock);	/* umf_blks and what is in it */
+static struct umf_blk *umf_blks[UNITS];
+static char *umf_blk_boot[UNITS];	/* as on the command line */
+
+/* ---- requests ---- */
+
+static blk_status_t status_of(int err)
+{
+	switch (err) {
+	case 0:
+		return BLK_STS_OK;
+	case -ENOSPC:
+	case -EDQUOT:
+	case -EFBIG:
+		return BLK_STS_NOSPC;
+	case -EOPNOTSUPP:
+		return BLK_STS_NOTSUPP;
+	case -ETIMEDOUT:
+		return BLK_STS_TIMEOUT;
+	case -ENODEV:
+	case -ENXIO:
+		return BLK_STS_OFFLINE;
+	default:
+		return BLK_STS_IOERR;
+	}
+}
+
+static void end_cmd(struct umf_blk_cmd *cmd)
+{
+	struct request *rq = blk_mq_rq_from_pdu(cmd);
+	blk_status_t status = status_of(cmd->io.result);
+
+	if (status == BLK_STS_NOTSUPP) {
+		if (cmd->io.op == UMF_IO_DISCARD)
+			blk_queue_disable_discard(rq->q);
+		else if (cmd->io.op == UMF_IO_ZEROES)
+			blk_queue_disable_write_zeroes(rq->q);
+	}
+	blk_mq_end_request(rq, status);
+}
+
+static void umf_blk_complete(struct request *rq)
+{
+	end_cmd(blk_mq_rq_to_pdu(rq));
+}
+
+void umf_blk_done(struct umf_io *io)
+{
+	struct umf_blk_cmd *cmd = container_of(io, struct umf_blk_cmd, io);
+
+	blk_mq_complete_request(blk_mq_rq_from_pdu(cmd));
+}
+
+static void submit(struct umf_blk *blk, struct umf_io *io, bool kick)
+{
+	unsigned long flags;
+
+	/* the pool's lock is no kernel lock: nobody may interrupt its holder */
+	local_irq_save(flags);
+	umf_io_pool_submit(blk->pool, io, kick);
+	local_irq_restore(flags);
+}
+
+static void map_data(struct umf_blk_cmd *cmd, struct request *rq)
+{
+	struct req_iterator iter;
+	struct bio_vec bvec;
+	char *end = NULL;
+	int n = -1;
+
+	rq_for_each_bvec(bvec, rq, iter) {
+		char *virt = bvec_virt(&bvec);
+
+		if (n < 0 || virt != end) {
+			if (WARN_ON_ONCE(++n == UMF_BLK_SEGMENTS))
+				return;
+			cmd->vec[n].base = virt;
+			cmd->vec[n].len = 0;
+		}
+		cmd->vec[n].len += bvec.bv_len;
+		end = virt + bvec.bv_len;
+	}
+	cmd->io.vec = cmd->vec;
+	cmd->io.nvec = n + 1;
+}
+
+static bool map_request(struct umf_blk_cmd *cmd, struct request *rq)
+{
+	struct umf_io *io = &cmd->io;
+
+	io->flags = rq->cmd_flags & REQ_FUA ? UMF_IO_FUA : 0;
+	io->nvec = 0;
+	io->sector = blk_rq_pos(rq);
+	io->nr = blk_rq_sectors(rq);
+	switch (req_op(rq)) {
+	case REQ_OP_READ:
+		io->op = UMF_IO_READ;
+		map_data(cmd, rq);
+		return true;
+	case REQ_OP_WRITE:
+		io->op = UMF_IO_WRITE;
+		map_data(cmd, rq);
+		return true;
+	case REQ_OP_FLUSH:
+		io->op = UMF_IO_FLUSH;
+		io->sector = 0;
+		io->nr = 0;
+		return true;
+	case REQ_OP_DISCARD:
+		io->op = UMF_IO_DISCARD;
+		return true;
+	case REQ_OP_WRITE_ZEROES:
+		/* REQ_NOUNMAP or not: the image stays sparse */
+		io->op = UMF_IO_ZEROES;
+		return true;
+	default:
+		return false;
+	}
+}
+
+static blk_status_t umf_blk_queue_rq(struct blk_mq_hw_ctx *hctx,
+				     const struct blk_mq_queue_data *bd)
+{
+	struct umf_blk *blk = hctx->queue->queuedata;
+	struct umf_blk_cmd *cmd = blk_mq_rq_to_pdu(bd->rq);
+	struct umf_io *io = &cmd->io;
+
+	if (!map_request(cmd, bd->rq))
+		return BLK_STS_NOTSUPP;
+	blk_mq_start_request(bd->rq);
+	io->result = umf_io_exec(blk->image, io, true);
+	if (io->result == -EAGAIN) {
+		submit(blk, io, bd->last);
+	} else {
+		if (bd->last)
+			submit(blk, NULL, true);
+		end_cmd(cmd);
+	}
+	return BLK_STS_OK;
+}
+
+static void umf_blk_commit_rqs(struct blk_mq_hw_ctx *hctx)
+{
+	submit(hctx->queue->queuedata, NULL, true);
+}
+
+/* The host is slow, but it will answer. */
+static enum blk_eh_timer_return umf_blk_timeout(struct request *rq)
+{
+	return BLK_EH_RESET_TIMER;
+}
+
+static const struct blk_mq_ops umf_blk_mq_ops = {
+	.queue_rq	= umf_blk_queue_rq,
+	.commit_rqs	= umf_blk_commit_rqs,
+	.complete	= umf_blk_complete,
+	.timeout	= umf_blk_timeout,
+};
+
+/* ---- the disk ---- */
+
+static const struct block_device_operations umf_blk_fops = {
+	.owner	= THIS_MODULE,
+};
+
+static ssize_t serial_show(struct device *dev, struct device_attribute *attr,
+			   char *buf)
+{
+	struct umf_blk *blk = dev_to_disk(dev)->private_data;
+
+	return sysfs_emit(buf, "%s\n", blk->serial);
+}
+static DEVICE_ATTR_RO(serial);
+
+static struct attribute *umf_blk_attrs[] = {
+	&dev_attr_serial.attr,
+	NULL,
+};
+ATTRIBUTE_GROUPS(umf_blk);
+
+static int add_disk_of(struct umf_blk *blk, const struct umf_blk_options *opt,
+		       char *error)
+{
+	unsigned int unit = umf_image_unit(blk->image);
+	struct queue_limits lim = {
+		.logical_block_size	= opt->logical ?: unit,
+		.physical_block_size	= 4096,
+		.max_segments		= UMF_BLK_SEGMENTS,
+		.max_hw_sectors		= 2048,
+		.max_segment_size	= 1 << 20,
+		.discard_granularity	= unit,
+		.max_hw_discard_sectors	= UINT_MAX >> SECTOR_SHIFT,
+		.max_write_zeroes_sectors = UINT_MAX >> SECTOR_SHIFT,
+		.features		= BLK_FEAT_WRITE_CACHE | BLK_FEAT_FUA,
+	};
+	u64 sectors = DIV_ROUND_UP_ULL(umf_image_size(blk->image), SECTOR_SIZE);
+	struct gendisk *disk;
+	int err;
+
+	if (unit > PAGE_SIZE || lim.logical_block_size < unit) {
+		snprintf(error, UMF_BLK_ERROR_LEN,
+			 "%s: keeps sectors of %u bytes, more than a block has",
+			 opt->file, unit);
+		return -EINVAL;
+	}
+	sectors = round_down(sectors, lim.logical_block_size / SECTOR_SIZE);
+	if (!sectors) {
+		snprintf(error, UMF_BLK_ERROR_LEN,
+			 "%s: is smaller than a block", opt->file);
+		return -EINVAL;
+	}
+	blk->tags.ops = &umf_blk_mq_ops;
+	blk->tags.nr_hw_queues = nr_cpu_ids;
+	blk->tags.queue_depth = QUEUE_DEPTH;
+	blk->tags.numa_node = NUMA_NO_NODE;
+	blk->tags.cmd_size = sizeof(struct umf_blk_cmd);
+	snprintf(error, UMF_BLK_ERROR_LEN, "out of memory");
+	err = blk_mq_alloc_tag_set(&blk->tags);
+	if (err)
+		return err;
+	disk = blk_mq_alloc_disk(&blk->tags, &lim, blk);
+	if (IS_ERR(disk)) {
+		err = PTR_ERR(disk);
+		goto out_tags;
+	}
+	snprintf(disk->disk_name, sizeof(disk->disk_name), "umf%c",
+		 'a' + blk->unit);
+	disk->fops = &umf_blk_fops;
+	disk->private_data = blk;
+	set_capacity(disk, sectors);
+	set_disk_ro(disk, opt->ro);
+	blk->disk = disk;
+	err = device_add_disk(NULL, disk, umf_blk_groups);
+	if (!err)
+		return 0;
+	snprintf(error, UMF_BLK_ERROR_LEN, "cannot be registered (error %d)",
+		 err);
+	put_disk(disk);
+out_tags:
+	blk_mq_free_tag_set(&blk->tags);
+	return err;
+}
+
+/* ---- configuration ---- */
+
+/* Cuts @text up. */
+static int parse_options(char *text, struct umf_blk_options *opt, char *error)
+{
+	char *word;
+
+	opt->file = strsep(&text, ",");
+	if (!*opt->file) {
+		snprintf(error, UMF_BLK_ERROR_LEN, "no file: <file>[,<option>]...");
+		return -EINVAL;
+	}
+	while ((word = strsep(&text, ","))) {
+		char *val = strchr(word, '=');
+
+		if (val)
+			*val++ = '\0';
+		if (!strcmp(word, "ro") && !val) {
+			opt->ro = true;
+		} else if (!strcmp(word, "shared") && !val) {
+			opt->shared = true;
+		} else if (!strcmp(word, "backing") && val && *val) {
+			opt->backing = val;
+		} else if (!strcmp(word, "order") && val &&
+			   !strcmp(val, "strict")) {
+			opt->strict = true;
+		} else if (!strcmp(word, "serial") && val && *val &&
+			   strlen(val) < UMF_BLK_SERIAL_LEN) {
+			opt->serial = val;
+		} else if (!strcmp(word, "logical") && val &&
+			   (!strcmp(val, "512") || !strcmp(val, "4096"))) {
+			opt->logical = val[0] == '5' ? 512 : 4096;
+		} else {
+			snprintf(error, UMF_BLK_ERROR_LEN,
+				 "'%.60s%s%.60s' is none of " OPTIONS,
+				 word, val ? "=" : "", val ?: "");
+			return -EINVAL;
+		}
+	}
+	return 0;
+}
+
+static int umf_blk_create(unsigned int unit, const char *text, char *error)
+{
+	struct umf_blk_options opt = {};
+	struct umf_blk *blk;
+	char *copy;
+	int err;
+
+	lockdep_assert_held(&umf_blks_lock);
+	if (umf_blks[unit]) {
+		snprintf(error, UMF_BLK_ERROR_LEN, "is configured already");
+		return -EEXIST;
+	}
+	snprintf(error, UMF_BLK_ERROR_LEN, "out of memory");
+	blk = kzalloc_obj(*blk);
+	copy = kstrdup(text, GFP_KERNEL);
+	err = -ENOMEM;
+	if (!blk || !copy)
+		goto out_free;
+	blk->unit = unit;
+	blk->spec = kstrdup(text, GFP_KERNEL);
+	if (!blk->spec)
+		goto out_free;
+
+	err = parse_options(copy, &opt, error);
+	if (!err)
+		err = umf_image_open(&opt, &blk->image, error);
+	if (err)
+		goto out_free;
+	if (opt.serial)
+		strscpy(blk->serial, opt.serial);
+	else
+		snprintf(blk->serial, sizeof(blk->serial), "umf%016llx",
+			 blk->image->id);
+	err = umf_blk_io_init();
+	if (!err)
+		err = umf_io_pool_start(blk->image, &blk->pool);
+	if (err) {
+		snprintf(error, UMF_BLK_ERROR_LEN, "no thread for it (%s)",
+			 umf_file_error(err));
+		goto out_image;
+	}
+	err = add_disk_of(blk, &opt, error);
+	if (err)
+		goto out_pool;
+	umf_blks[unit] = blk;
+	pr_info("umf%c: %s, %llu sectors, %u file%s%s\n", 'a' + unit, opt.file,
+		(u64)get_capacity(blk->disk), blk->image->layers,
+		blk->image->layers == 1 ? "" : "s", opt.ro ? ", read-only" : "");
+	kfree(copy);
+	return 0;
+
+out_pool:
+	umf_io_pool_stop(blk->pool);
+out_image:
+	umf_image_close(blk->image);
+out_free:
+	kfree(copy);
+	if (blk)
+		kfree(blk->spec);
+	kfree(blk);
+	return err;
+}
+
+static void umf_blk_destroy(struct umf_blk *blk)
+{
+	umf_blks[blk->unit] = NULL;
+	del_gendisk(blk->disk);
+	put_disk(blk->disk);
+	blk_mq_free_tag_set(&blk->tags);
+	umf_io_pool_stop(blk->pool);
+	umf_image_close(blk->image);
+	kfree(blk->spec);
+	kfree(blk);
+}
+
+/* ---- its ways in: command line and mconsole ---- */
+
+/* The unit, and what follows its letter; -1: no such unit. */
+static int parse_unit(char *text, char **end)
+{
+	if (*text < 'a' || *text >= 'a' + UNITS)
+		return -1;
+	*end = text + 1;
+	return *text - 'a';
+}
+
+static int __init umf_blk_setup(char *text)
+{
+	char *end;
+	int unit = parse_unit(text, &end);
+
+	if (unit < 0 || *end != '=')
+		return 0;
+	if (umf_blk_boot[unit])
+		pr_err("umf%c: configured twice, only the first counts\n",
+		       *text);
+	else
+		umf_blk_boot[unit] = end + 1;
+	return 1;
+}
+
+__uml_help(umf_blk_setup,
+	   "umf[a-z]=<file>[,backing=<file>][,ro][,shared][,order=strict]\n"
+	   "        [,serial=<text>][,logical=512|4096]\n"
+	   "    A disk, /dev/umfa to /dev/umfz: a raw image or a COW file of the\n"
+	   "    host. With backing=, a COW file that is not there is made.\n\n"
+);
+
+/* as __setup(): the list of documented ones is the kernel's */
+__setup_param("umf", umf_blk_setup, umf_blk_setup, 0);
+
+/* mconsole runs one request at a time and copies the text before the next. */
+static char umf_blk_error[UMF_BLK_ERROR_LEN];
+
+static int umf_blk_mc_config(char *text, char **error)
+{
+	char *end;
+	int unit = parse_unit(text, &end), err;
+
+	if (unit < 0 || *end != '=') {
+		*error = "expected umf<a-z>=<file>";
+		return -EINVAL;
+	}
+	mutex_lock(&umf_blks_lock);
+	err = umf_blk_create(unit, end + 1, umf_blk_error);
+	mutex_unlock(&umf_blks_lock);
+	if (err)
+		*error = umf_blk_error;
+	return err;
+}
+
+static int umf_blk_mc_get_config(char *text, char *buf, int size, char **error)
+{
+	struct umf_blk *blk = NULL;
+	char *end;
+	int unit = parse_unit(text, &end), len = 0;
+
+	mutex_lock(&umf_blks_lock);
+	if (unit >= 0 && !*end)
+		blk = umf_blks[unit];
+	if (blk)
+		len = snprintf(buf, size, "%s\n  %llu sectors, %u files, serial %s",
+			       blk->spec, (u64)get_capacity(blk->disk),
+			       blk->image->layers, blk->serial) + 1;
+	else
+		*error = "no such disk";
+	mutex_unlock(&umf_blks_lock);
+	return len;
+}
+
+static int umf_blk_mc_id(char **text, int *first, int *last)
+{
+	int unit = parse_unit(*text, text);
+
+	*first = 0;
+	*last = UNITS - 1;
+	return unit;
+}
+
+static int umf_blk_mc_remove(int unit, char **error)
+{
+	struct umf_blk *blk;
+	int err = 0;
+
+	mutex_lock(&umf_blks_lock);
+	blk = umf_blks[unit];
+	if (!blk) {
+		*error = "no such disk";
+		err = -ENODEV;
+	} else if (disk_openers(blk->disk)) {
+		*error = "is in use in the guest";
+		err = -EBUSY;
+	} else {
+		umf_blk_destroy(blk);
+	}
+	mutex_unlock(&umf_blks_lock);
+	return err;
+}
+
+static struct mc_device umf_blk_mc = {
+	.list		= LIST_HEAD_INIT(umf_blk_mc.list),
+	.name		= "umf",
+	.config		= umf_blk_mc_config,
+	.get_config	= umf_blk_mc_get_config,
+	.id		= umf_blk_mc_id,
+	.remove		= umf_blk_mc_remove,
+};
+
+static int __init umf_blk_init(void)
+{
+	int unit;
+
+	mutex_lock(&umf_blks_lock);
+	for (unit = 0; unit < UNITS; unit++)
+		if (umf_blk_boot[unit] &&
+		    umf_blk_create(unit, umf_blk_boot[unit], umf_blk_error))
+			pr_err("umf%c: %s\n", 'a' + unit, umf_blk_error);
+	mutex_unlock(&umf_blks_lock);
+	mconsole_register_dev(&umf_blk_mc);
+	return 0;
+}
+device_initcall(umf_blk_init);
