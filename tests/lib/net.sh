@@ -8,13 +8,16 @@
 #   net_start <n>…                     boots these guests, until they are ready; else ends the test
 #   net_boot <n> [kernel argument…]    boots one, does not wait
 #   net_ready <n>                      waits for it
+#   net_neighbours <n>                 makes them permanent again, after the interface was down
 #   net_mac <n>
 #   fault <guest> <verb>…              mconsole-fault; what it says, on stderr too
 #   rule <guest> <action>…             adds a rule on eth0, its name is r unless id= is given; else ends the test
 #   stat_of <guest> <rule> <counter>   one value of `stats`
 #   events_of <guest> <rule>           its records, oldest first, without what was there at net_mark
 #   net_mark <guest>                   forgets the events up to now
+#   net_clear <guest>                  no rules, and no events of them
 #   icmp <from> <to> [count] [args]    ping; sets sent, received, $out; 1 when there was no answer
+#   pings <description> <from> <to>    a check: 10 pings are answered, all
 #   snmp <n> <group> <counter>         of /proc/net/snmp
 #
 #   frames <from> <to> <count> [bytes] [µs apart] [come]
@@ -63,9 +66,13 @@ net_boot()
 
 net_ready()
 {
+	guest_wait_ready "n$1" && net_neighbours "$1"
+}
+
+net_neighbours()
+{
 	local peer command=
 
-	guest_wait_ready "n$1" || return
 	for peer in 1 2 3 4; do
 		[ "$peer" = "$1" ] || command+="arp -s 10.0.0.$peer $(net_mac "$peer"); "
 	done
@@ -109,6 +116,12 @@ net_mark()
 	net_since[$1]=$(fault "$1" events | sed -n '$s/^seq=\([0-9]*\) .*/\1/p')
 }
 
+net_clear()
+{
+	fault "$1" clear
+	net_mark "$1"
+}
+
 events_of()
 {
 	fault "$1" events since="${net_since[$1]:-0}" | grep -F " rule=$2 "
@@ -120,6 +133,12 @@ icmp()
 	# shellcheck disable=SC2034 # used by the tests
 	read -r sent received < <(sed -n 's/^\([0-9]*\) packets transmitted, \([0-9]*\) packets received.*/\1 \2/p' <<<"$out")
 	[ "${received:-0}" -gt 0 ]
+}
+
+pings()
+{
+	icmp "$2" "$3" 10
+	is "$1" "$received" 10
 }
 
 snmp()

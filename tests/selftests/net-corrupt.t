@@ -27,8 +27,7 @@ bits_agree()
 {
 	is "$1: flipped are the bits of the event log" "$(seen_bits)" "$(logged_bits "$2")"
 	is "... as often as counted" "$(seen_bits | wc -l)" "$(stat_of "$2" r fired)"
-	fault "$2" clear
-	net_mark "$2"
+	net_clear "$2"
 }
 
 # Numbers of frames of $seen with other than <n> bits flipped, or flipped outside of bytes <first> to <last>.
@@ -49,7 +48,7 @@ for at in "n2 rx" "n1 tx"; do
 	frames 1 2 300
 	is "$dir: prob=0 changes nothing" "$(seen_bits)" ""
 	is "... of 300 frames it looked at" "$(stat_of "$guest" r matched)" 300
-	fault "$guest" clear
+	net_clear "$guest"
 
 	rule "$guest" corrupt dir="$dir" prob=100% offset=14-99 match="$PROBE"
 	frames 1 2 300
@@ -76,13 +75,12 @@ for at in "n2 rx" "n1 tx"; do
 	rule "$guest" corrupt dir="$dir" bits=16 offset=50+2 match="$PROBE"
 	frames 1 2 20
 	is "$dir: 16 bits of two bytes are all of them" "$(not_in 16 50 51)" ""
-	fault "$guest" clear
+	net_clear "$guest"
 
 	rule "$guest" corrupt dir="$dir" offset=100-200 match="$PROBE"
 	frames 1 2 20
 	is "$dir: an offset behind the frame's end changes nothing" "$(seen_bits)$(lost_numbers 20)" ""
-	fault "$guest" clear
-	net_mark "$guest"
+	net_clear "$guest"
 done
 
 # ---- checksums ----
@@ -91,20 +89,20 @@ before=$(snmp 2 Icmp InCsumErrors)
 rule n1 corrupt dir=tx offset=42-97 match=icmp
 check_fails "tx: pings with a flipped bit are not answered" icmp 1 2 20
 is "... for their checksums" "$(($(snmp 2 Icmp InCsumErrors) - before))" 20
-fault n1 clear
+net_clear n1
 
 before=$(snmp 1 Icmp InCsumErrors)
 rule n1 corrupt dir=rx offset=42-97 every=2 match=icmp
+# ping itself reads from a raw socket, where checksums do not matter.
 icmp 1 2 20
-is "rx: every second answer is thrown away" "$received" 10
-is "... for its checksum" "$(($(snmp 1 Icmp InCsumErrors) - before))" 10
-fault n1 clear
+is "rx: every second answer has a wrong checksum" "$(($(snmp 1 Icmp InCsumErrors) - before))" 10
+net_clear n1
 
 before=$(snmp 2 Ip InHdrErrors)
 rule n2 corrupt dir=rx offset=22-22 match=icmp	# the time to live
 check_fails "rx: nor a wrong IP header" icmp 1 2 20
 is "... and IP counts it" "$(($(snmp 2 Ip InHdrErrors) - before))" 20
-fault n2 clear
+net_clear n2
 
 # ---- bulk TCP: segmentation offload on both sides, and the data stay what they were ----
 
@@ -116,7 +114,8 @@ transfer()
 	local before
 
 	before=$(snmp "$2" Tcp InCsumErrors)
-	guest_exec "n$2" 'nc -l -p 5000 >/tmp/got & while ! grep -q ":1388 00000000:0000 0A" /proc/net/tcp; do usleep 10000; done'
+	# busybox nc leaves when its input ends, on either side.
+	guest_exec "n$2" 'mkfifo /tmp/idle 2>/dev/null; nc -l -p 5000 <>/tmp/idle >/tmp/got & while ! grep -q ":1388 00000000:0000 0A" /proc/net/tcp; do usleep 10000; done'
 	guest_exec -t 100 "n$1" "nc 10.0.0.$2 5000 </tmp/data"
 	got=$(guest_exec -t 20 "n$2" 'while pidof nc >/dev/null; do usleep 10000; done; sha256sum </tmp/got')
 	wrong=$(($(snmp "$2" Tcp InCsumErrors) - before))
@@ -125,20 +124,20 @@ transfer()
 for at in "n2 rx" "n1 tx"; do
 	read -r guest dir <<<"$at"
 
-	rule "$guest" corrupt dir="$dir" prob=1% offset=54-70000 match=tcp
+	rule "$guest" corrupt dir="$dir" prob=1% offset=54-65535 match=tcp
 	transfer 1 2
 	is "$dir: a file sent over TCP with 1 % corrupted is whole" "$got" "$wanted"
 	n=$(stat_of "$guest" r fired)
 	check "... though $n segments of $(stat_of "$guest" r matched) were not" test "$n" -gt 5
 	# A segment without payload is shorter than the offset.
 	check "... and the receiver noticed $wrong" test "$wrong" -gt 0 -a "$wrong" -le "$n"
-	fault "$guest" clear
+	net_clear "$guest"
 
 	rule "$guest" drop dir="$dir" prob=1% match=tcp
 	transfer 1 2
 	is "$dir: with 1 % lost too" "$got" "$wanted"
 	check "... though $(stat_of "$guest" r fired) segments were" test "$(stat_of "$guest" r fired)" -gt 5
-	fault "$guest" clear
+	net_clear "$guest"
 done
 transfer 1 2
 is "without a rule it is whole as well" "$got $wrong" "$wanted 0"

@@ -29,8 +29,7 @@ for at in "n2 rx" "n1 tx" "n1 rx"; do
 	rule "$guest" delay dir="$dir" time=50ms prob=0 match=icmp
 	icmp 1 2 20
 	is "$guest $dir: prob=0 delays nothing" "$received $(stat_of "$guest" r matched) $(stat_of "$guest" r fired)" "20 20 0"
-	fault "$guest" clear
-	net_mark "$guest"
+	net_clear "$guest"
 
 	rule "$guest" delay dir="$dir" time=50ms match=icmp
 	icmp 1 2 20
@@ -40,21 +39,19 @@ for at in "n2 rx" "n1 tx" "n1 rx"; do
 	is "... which each round trip shows" "$(trips | awk '$1 < 50000')" ""
 	over=$(trips | median)
 	check "... and not much more ($over us)" test "$over" -lt 90000
-	fault "$guest" clear
-	net_mark "$guest"
+	net_clear "$guest"
 
 	rule "$guest" delay dir="$dir" time=40ms jitter=30ms match=icmp
 	icmp 1 2 200
 	is "$guest $dir: jitter=30ms loses nothing" "$received $(stat_of "$guest" r fired)" "200 200"
 	is "... delays are within 10 and 70 ms" "$(logged "$guest" | awk '$1 < 10000000 || $1 > 70000000')" ""
-	spread=$(logged "$guest" | awk '{ n[int(($1 - 10000000) / 20000000)]++ } END { print n[0] >= 40 && n[1] >= 40 && n[2] >= 40 }')
+	spread=$(logged "$guest" | awk '{ n[int(($1 - 10000000) / 20000000)]++ } END { print (n[0] >= 40 && n[1] >= 40 && n[2] >= 40) }')
 	is "... each third of that at least 40 times of 200" "$spread" 1
 	# A ping that answers is decided on in the order of sending: requests cannot overtake before the rule.
 	is "... no round trip is shorter than its delay" "$(paste <(trips) <(logged "$guest") | awk '$1 < int($2 / 1000)')" ""
 	over=$(paste <(trips) <(logged "$guest") | awk '{ print $1 - int($2 / 1000) }' | median)
 	check "... nor much longer ($over us)" test "$over" -lt 40000
-	fault "$guest" clear
-	net_mark "$guest"
+	net_clear "$guest"
 done
 
 # ---- order ----
@@ -62,12 +59,12 @@ done
 rule n1 delay dir=tx time=30ms match="$PROBE"
 frames 1 2 200 100 0 200
 is "frames with the same delay keep their order" "$(seen_numbers)" "$(seq -s ' ' 200)"
-fault n1 clear
+net_clear n1
 
 rule n2 delay dir=rx time=300ms every=2 match="$PROBE"
 frames 1 2 20 100 0 20
 is "who waits is overtaken" "$(seen_numbers)" "$(seq -s ' ' 1 2 19) $(seq -s ' ' 2 2 20)"
-fault n2 clear
+net_clear n2
 
 net_mark n1
 rule n1 delay dir=tx time=500ms jitter=500ms match="$PROBE"
@@ -78,7 +75,7 @@ early=$(awk 'NR == FNR { due[FNR] = $1; next } { if (due[$2] + 50 < last) print 
 	<(events_of n1 r | sed 's/.* time=\([0-9.]*\) .* \([0-9]*\)ns"$/\1 \2/' | awk '{ print $1 * 1000 + $2 / 1000000 }') - <<<"$seen")
 is "with jitter= they come in the order of their times" "$(wc -l <<<"$seen") $early" "100 "
 check "... which is not the one they were sent in" test "$(seen_numbers)" != "$(seq -s ' ' 100)"
-fault n1 clear
+net_clear n1
 
 # ---- delays of several rules add up ----
 
@@ -86,14 +83,14 @@ rule n1 delay dir=tx time=20ms match=icmp
 rule n1 delay dir=tx time=30ms id=more match=icmp
 icmp 1 2 10
 is "two rules: their times add up" "$received $(trips | awk '$1 < 50000')" "10 "
-fault n1 clear
+net_clear n1
 
 # ---- limit=, clear ----
 
 rule n2 delay dir=rx time=300ms limit=10 match="$PROBE"
 frames 1 2 50 100 0 10
 is "limit=10 lets ten wait and drops the others" "$(seen_numbers)" "$(seq -s ' ' 10)"
-fault n2 clear
+net_clear n2
 
 for at in "n2 rx" "n1 tx"; do
 	read -r guest dir <<<"$at"
@@ -103,7 +100,7 @@ for at in "n2 rx" "n1 tx"; do
 	shoot 1 "$(net_mac 2)" 50
 	icmp 1 2 3
 	is "$dir: time=1h keeps them" "$(arrived 2)" 0
-	fault "$guest" clear
+	net_clear "$guest"
 	finish 1 "$(net_mac 2)"
 	seen=$(heard 2)
 	is "... clear lets them go, in order" "$(seen_numbers)" "$(seq -s ' ' 50)"

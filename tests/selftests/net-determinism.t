@@ -13,8 +13,7 @@ run()
 	local guest=$1 dir=rx
 
 	[ "$guest" = n2 ] || dir=tx
-	fault "$guest" clear
-	net_mark "$guest"
+	net_clear "$guest"
 	fault "$guest" seed "${seed:-2004}"
 	# shellcheck disable=SC2086 # a rule's words
 	[ -z "${2:-}" ] || rule "$guest" $2 id=before match="$PROBE"
@@ -56,14 +55,14 @@ for guest in n2 n1; do
 	check "... not many more or fewer ($(wc -w <<<"$lost"))" test "$(wc -w <<<"$lost")" -gt 100 -a "$(wc -w <<<"$lost")" -lt 200
 	seed=2004 run "$guest"
 	is "$guest $dir: the first seed loses the first again" "$lost" "$first"
-	fault "$guest" clear
+	net_clear "$guest"
 done
 
 # ---- a seed of the rule's own; the name of a rule is part of the guest's ----
 
 one()
 {
-	fault n2 clear
+	net_clear n2
 	fault n2 seed "$1"
 	fault n2 add eth0 drop dir=rx prob=30% match="$PROBE" "${@:2}" >/dev/null
 	frames 1 2 500
@@ -77,7 +76,7 @@ check "rules of other seeds lose others" test "$(one 1 seed=7)" != "$(one 1 seed
 
 effects()
 {
-	fault n2 clear
+	net_clear n2
 	fault n2 seed "$1"
 	net_mark n2
 	rule n2 corrupt dir=rx prob=50% bits=3 offset=40-99 id=c match="$PROBE"
@@ -93,7 +92,7 @@ check "... and others with another seed" test "$(effects 2)" != "$a"
 
 pings()
 {
-	fault n1 clear
+	net_clear n1
 	fault n1 seed "$1"
 	rule n1 drop dir=rx prob=30% match=icmp
 	icmp 1 2 100
@@ -106,7 +105,7 @@ check "... others with another seed" test "$(pings 4)" != "$a"
 
 # ---- a restarted guest ----
 
-fault n2 clear
+net_clear n2
 fault n2 seed 5
 rule n2 drop dir=rx prob=30% match="$PROBE"
 frames 1 2 500

@@ -38,7 +38,7 @@ for at in "n2 rx" "n1 tx"; do
 	is "$dir: nothing arrives" "$through" 0
 	is "... pings do" "$received" 3
 	is "... all are counted and logged" "$(stat_of "$guest" r fired) $(events_of "$guest" r | grep -c ' action=hold ')" "100 100"
-	fault "$guest" clear
+	net_clear "$guest"
 	released
 	is "... clear lets them go in order" "$(seen_numbers)" "$(seq -s ' ' 100)"
 	is "... unchanged" "$(grep -vc ' -$' <<<"$seen")" 0
@@ -57,7 +57,7 @@ for at in "n2 rx" "n1 tx"; do
 	fault "$guest" suspend r
 	released
 	is "... suspend lets them go" "$(seen_numbers)" "$(seq -s ' ' 20)"
-	fault "$guest" clear
+	net_clear "$guest"
 
 	held "$guest" "$dir" 20 for=3s
 	look
@@ -66,19 +66,19 @@ for at in "n2 rx" "n1 tx"; do
 	released
 	is "... arrive by themselves" "$(seen_numbers)" "$(seq -s ' ' 20)"
 	like "... then the rule is spent" "$(fault "$guest" stats r)" " state=spent .* fired=20 "
-	fault "$guest" clear
+	net_clear "$guest"
 
 	held "$guest" "$dir" 50 limit=10
 	look
 	is "$dir: limit=10" "$through" 0
-	fault "$guest" clear
+	net_clear "$guest"
 	released
 	is "... keeps the first ten, the others are lost" "$(seen_numbers)" "$(seq -s ' ' 10)"
 
 	held "$guest" "$dir" 30 every=3 count=5
 	look
 	is "$dir: every=3 count=5 keeps five" "$through" 25
-	fault "$guest" clear
+	net_clear "$guest"
 	released
 	is "... they come last" "$(seen_numbers)" \
 		"$(seq -s ' ' 1 30 | awk '{ for (i = 1; i <= 30; i++) if (i % 3 || i > 15) printf "%d ", i }')$(seq -s ' ' 3 3 15)"
@@ -86,15 +86,15 @@ for at in "n2 rx" "n1 tx"; do
 	held "$guest" "$dir" 30 prob=0
 	released
 	is "$dir: prob=0 keeps nothing" "$(seen_numbers)" "$(seq -s ' ' 30)"
-	fault "$guest" clear
+	net_clear "$guest"
 
 	# A stopped interface has nothing to release.
 	held "$guest" "$dir" 20
 	look
 	is "$dir: held" "$through" 0
 	guest_exec "$guest" 'ip link set eth0 down; ip link set eth0 up'
-	fault "$guest" clear
-	net_ready "${guest#n}"
+	net_clear "$guest"
+	net_neighbours "${guest#n}"
 	released
 	is "... ip link set down loses them" "$seen" ""
 	frames 1 2 20
@@ -104,8 +104,8 @@ done
 
 rule n1 hold dir=rx match=icmp
 check_fails "pings whose answers are held time out" icmp 1 2 5
-fault n1 clear
-check "after clear they do not" icmp 1 2 5
-is "... none" "$received" 5
+net_clear n1
+icmp 1 2 5
+is "after clear they do not" "$received" 5
 
 done_testing

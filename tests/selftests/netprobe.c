@@ -147,7 +147,7 @@ static int do_send(char **arg, int n)
 	static uint8_t frame[LONGEST];
 	uint8_t src[6], dst[6];
 	long count, len, apart, i;
-	uint64_t due;
+	uint64_t due, now;
 	int fd;
 
 	if (n < 4)
@@ -164,8 +164,8 @@ static int do_send(char **arg, int n)
 		make_frame(frame, len, src, dst, PROTO_FRAME, i);
 		send_frame(fd, frame, len);
 		due += apart * 1000ULL;
-		while (apart && now_ns() < due)
-			usleep((due - now_ns()) / 1000 + 1);
+		while (apart && (now = now_ns()) < due)
+			usleep((due - now) / 1000 + 1);
 	}
 	return 0;
 }

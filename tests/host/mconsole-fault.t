@@ -1,0 +1,84 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# The verb `fault`, which a driver has registered with mconsole, is there for the stock uml_mconsole and for ours; replies
+# longer than one datagram arrive whole.
+
+. "$(dirname "$0")/../lib/guest.sh"
+
+tool=$BIN/mconsole-fault
+[ -x "$tool" ] || skip_all "there is no $tool; make tools"
+
+guest_start verb eth0=switch,"$WORK/seg"
+guest_wait_ready verb || exit 1
+socket=$(guest_mconsole verb)
+
+raw()
+{
+	"$LIB/mconsole-raw" "$socket" "$@"
+}
+
+# What uml_mconsole prints of a reply, without its own `OK ` or `ERR `.
+stock()
+{
+	uml_mconsole "$socket" "$@" 2>/dev/null | sed '1s/^\(OK\|ERR\) //'
+}
+
+is "devices" "$(raw ':fault devices')" '0 eth0 net rules=0\n'
+is "a rule" "$(raw ':fault add eth0 drop prob=30% id=first')" '0 first\n'
+like "list shows it" "$(raw ':fault list')" '^0 seed [0-9]+\\nadd eth0 drop prob=30% id=first\\n$'
+is "ours shows the same" "$("$tool" verb list | sed 1d)" "add eth0 drop prob=30% id=first"
+if command -v uml_mconsole >/dev/null; then
+	is "the stock client shows the same" "$(stock fault list | sed '1d;/^$/d')" "add eth0 drop prob=30% id=first"
+	stock fault del first >/dev/null
+	is "... and deletes it" "$("$tool" verb list | sed 1d)" ""
+else
+	skip "the stock client shows the same" "uml_mconsole is not installed"
+	skip "... and deletes it" "uml_mconsole is not installed"
+	raw ':fault del first' >/dev/null
+fi
+is "a refusal is an error and one line" "$(raw ':fault del first')" "1 no rule first: list shows those there are"
+is "... in our client too" "$("$tool" verb del first 2>&1 >/dev/null) $?" "verb: no rule first: list shows those there are 1"
+is "the verb alone does nothing" "$(raw ':fault')" "0 "
+is "blanks around it neither" "$(raw ':fault   ')" "0 "
+is "a tab ends the word" "$(raw $':fault\tdevices')" '0 eth0 net rules=0\n'
+is "the old verbs are as they were" "$(raw ':faults')" "1 Unknown command"
+
+# ---- several statements in one request ----
+
+is "statements are parted by ;" "$(raw ':fault add eth0 drop id=a; add eth0 dup id=b')" '0 a\nb\n'
+like "the first that fails ends it" "$(raw ':fault add eth0 drop id=c; add eth0 explode; add eth0 drop id=d')" \
+	'^1 no action explode: must be one of '
+is "... what came before it stands" "$("$tool" verb list | sed 1d | sed 's/.*id=//' | paste -sd ' ')" "a b c"
+raw ':fault clear' >/dev/null
+
+# ---- long replies ----
+
+# 150 rules of 300 bytes are about 90 datagrams.
+long="match='$(printf '%0250d' 0)' bpf='1,6 0 0 1'"
+guest_exec verb "for i in \$(seq 150); do echo \"add eth0 drop id=rule-\$i $long\" >/proc/umf/control; done"
+wanted=$(seq -f 'rule-%g' 150)
+is "a list of $("$tool" verb list | wc -c) bytes is whole" "$("$tool" verb list | sed 1d | sed 's/.*id=//')" "$wanted"
+is "... in JSON" "$("$tool" --json verb list | grep -o '"id":"rule-[0-9]*"' | sed 's/.*:"//;s/"$//')" "$wanted"
+is "... to a client that reads late" "$(raw ':fault list' | sed 's/\\n/\n/g' | grep -o 'id=rule-[0-9]*$' | sed 's/id=//')" "$wanted"
+if command -v uml_mconsole >/dev/null; then
+	is "... to the stock client" "$(stock fault list | grep -o 'id=rule-[0-9]*$' | sed 's/id=//')" "$wanted"
+else
+	skip "... to the stock client" "uml_mconsole is not installed"
+fi
+is "... the guest sees the same" "$(guest_exec verb 'cat /proc/umf/rules')" "$("$tool" verb list)"
+# More packets than a socket's queue has room for, to a client that is stopped meanwhile.
+"$tool" --timeout 30 verb list >"$WORK/late" &
+late=$!
+kill -STOP "$late"
+sleep 0.5
+kill -CONT "$late"
+wait "$late"
+is "... to a client that was stopped" "$(sed 1d "$WORK/late" | sed 's/.*id=//')" "$wanted"
+
+"$LIB/mconsole-raw" -n 1 -t 0.01 "$socket" ':fault list' >/dev/null
+like "who does not read its reply does not keep the next from its own" "$(raw ':version')" '^0 Linux verb '
+
+raw ':fault clear' >/dev/null
+like "help" "$(raw ':fault help')" '^0 add <device> <action> .*\\nactions:( [a-z]+)+\\n$'
+
+done_testing
