@@ -5,7 +5,7 @@
 
 . "$(dirname "$0")/../lib/guest.sh"
 
-guest_run kunit kunit.enable=1 kunit.filter_glob="${KUNIT_FILTER:-umf*}" -- true
+guest_run kunit mem=256M kunit.enable=1 kunit.filter_glob="${KUNIT_FILTER:-umf*}" -- true
 status=$?
 log=$(guest_log kunit)
 # ktap-to-tap numbers its own tests; the two of this script come first.
