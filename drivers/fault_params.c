@@ -11,6 +11,21 @@
 #endif
 
 static const char *const dir_words[] = { "rx", "tx", NULL };
+static const char *const op_words[] = {
+	[UMF_OP_READ] = "read", [UMF_OP_WRITE] = "write",
+	[UMF_OP_FLUSH] = "flush", [UMF_OP_DISCARD] = "discard",
+	[UMF_OP_ZEROES] = "zeroes", [UMF_OP_FUA] = "fua", NULL
+};
+
+static const char *const status_words[] = {
+	[UMF_STATUS_IOERR] = "ioerr", [UMF_STATUS_MEDIUM] = "medium",
+	[UMF_STATUS_TRANSPORT] = "transport", [UMF_STATUS_TARGET] = "target",
+	[UMF_STATUS_PROTECTION] = "protection", [UMF_STATUS_NOSPC] = "nospc",
+	[UMF_STATUS_TIMEOUT] = "timeout", [UMF_STATUS_RESV] = "resv",
+	[UMF_STATUS_OFFLINE] = "offline", [UMF_STATUS_NOTSUPP] = "notsupp",
+	NULL
+};
+
 static const char *const switch_words[] = { "off", "on", NULL };
 
 #define K(key)	BIT_ULL(UMF_K_##key)
@@ -22,6 +37,7 @@ static const char *const switch_words[] = { "off", "on", NULL };
 			 K(EVERY) | K(COUNT) | K(SEED))
 #define KEYS_NET	(KEYS_TRIGGER | K(DIR) | K(PEER) | K(MATCH) | K(BPF))
 #define KEYS_TTY	(KEYS_TRIGGER | K(DIR) | K(PATTERN))
+#define KEYS_BLK	(KEYS_TRIGGER | K(OP) | K(SECTORS))
 
 const struct umf_param umf_params[UMF_K_MAX] = {
 	[UMF_K_DIR] = {
@@ -49,10 +65,66 @@ const struct umf_param umf_params[UMF_K_MAX] = {
 		.form = "<hex bytes>",
 		.help = "only the byte that completes these, 1 to 16, in its direction",
 	},
+	[UMF_K_OP] = {
+		.name = "op", .type = UMF_T_WORDS, .group = UMF_G_FILTER,
+		.words = op_words, .form = "read|write|flush|discard|zeroes|fua,...",
+		.help = "only these operations; every one the action applies to unless given",
+	},
+	[UMF_K_SECTORS] = {
+		.name = "sectors", .type = UMF_T_RANGE, .group = UMF_G_FILTER,
+		.max = ~0ULL >> 9, .form = "A|A-B|A+N",
+		.help = "only what touches these sectors of 512 bytes; anywhere unless given",
+	},
+	[UMF_K_STATUS] = {
+		.name = "status", .type = UMF_T_WORD, .group = UMF_G_EFFECT,
+		.words = status_words,
+		.form = "ioerr|medium|transport|target|protection|nospc|timeout|resv|offline|notsupp",
+		.help = "how it fails, ioerr unless given",
+	},
+	[UMF_K_REWRITES] = {
+		.name = "rewrites", .type = UMF_T_U64, .group = UMF_G_EFFECT,
+		.max = 1000000, .form = "N",
+		.help = "writes that heal a bad sector, 1 unless given; 0: nothing does",
+	},
 	[UMF_K_BITS] = {
 		.name = "bits", .type = UMF_T_U64, .group = UMF_G_EFFECT,
 		.min = 1, .max = 65536, .form = "N",
 		.help = "how many bits to flip, 1 unless given",
+	},
+	[UMF_K_BYTES] = {
+		.name = "bytes", .type = UMF_T_U64, .group = UMF_G_EFFECT,
+		.min = 1, .max = 65536, .form = "N",
+		.help = "how many bytes become random ones, instead of bits=",
+	},
+	[UMF_K_DATA] = {
+		.name = "data", .type = UMF_T_TEXT, .group = UMF_G_EFFECT,
+		.form = "<hex bytes>",
+		.help = "1 to 32 bytes that are put somewhere in the data, instead of bits=",
+	},
+	[UMF_K_STICKY] = {
+		.name = "sticky", .type = UMF_T_WORD, .group = UMF_G_EFFECT,
+		.words = switch_words, .form = "off|on",
+		.help = "on: a sector is wrong in the same way each time; off unless given",
+	},
+	[UMF_K_DONE] = {
+		.name = "done", .type = UMF_T_U64, .group = UMF_G_EFFECT,
+		.max = 65536, .form = "N",
+		.help = "how many sectors from the first on are written; drawn unless given",
+	},
+	[UMF_K_SHIFT] = {
+		.name = "shift", .type = UMF_T_U64, .group = UMF_G_EFFECT,
+		.min = 1, .max = ~0ULL >> 9, .form = "N",
+		.help = "how many sectors further on; drawn unless given",
+	},
+	[UMF_K_IOPS] = {
+		.name = "iops", .type = UMF_T_U64, .group = UMF_G_EFFECT,
+		.min = 1, .max = 100000000, .form = "N",
+		.help = "operations a second",
+	},
+	[UMF_K_BPS] = {
+		.name = "bps", .type = UMF_T_U64, .group = UMF_G_EFFECT,
+		.min = 512, .max = ~0ULL >> 20, .form = "N",
+		.help = "bytes a second",
 	},
 	[UMF_K_OFFSET] = {
 		.name = "offset", .type = UMF_T_RANGE, .group = UMF_G_EFFECT,
@@ -270,6 +342,82 @@ const struct umf_action umf_actions[UMF_A_MAX] = {
 		.keys = KEYS_WINDOW | K(CTS) | K(DSR) | K(DCD) | K(RI),
 		.flags = UMF_AF_LEVEL | UMF_AF_EDGES,
 		.help = "control lines the guest sees are forced on or off",
+	},
+	[UMF_A_BLK_ERROR] = {
+		.name = "error", .classes = UMF_CLASS_BLK,
+		.keys = KEYS_BLK | K(STATUS), .flags = UMF_AF_FINAL,
+		.help = "the operation fails and nothing of it is done",
+	},
+	[UMF_A_BLK_BADSECTOR] = {
+		.name = "badsector", .classes = UMF_CLASS_BLK,
+		.keys = (KEYS_BLK & ~K(OP)) | K(REWRITES), .need = K(SECTORS),
+		.flags = UMF_AF_FINAL,
+		.help = "reads of these sectors fail, each until it is rewritten",
+	},
+	[UMF_A_BLK_CORRUPT] = {
+		.name = "corrupt", .classes = UMF_CLASS_BLK,
+		.keys = KEYS_BLK | K(BITS) | K(BYTES) | K(DATA) | K(STICKY),
+		.help = "data is wrong: what a read returns, what a write leaves",
+	},
+	[UMF_A_BLK_TORN] = {
+		.name = "torn", .classes = UMF_CLASS_BLK,
+		.keys = KEYS_BLK | K(DONE),
+		.help = "only the first sectors of a write are written; it succeeds",
+	},
+	[UMF_A_BLK_LOST] = {
+		.name = "lost", .classes = UMF_CLASS_BLK, .keys = KEYS_BLK,
+		.flags = UMF_AF_FINAL,
+		.help = "a write, discard or zeroing succeeds and is never done",
+	},
+	[UMF_A_BLK_MISDIRECT] = {
+		.name = "misdirect", .classes = UMF_CLASS_BLK,
+		.keys = KEYS_BLK | K(SHIFT),
+		.help = "a read or write takes place elsewhere on the disk",
+	},
+	[UMF_A_BLK_STALE] = {
+		.name = "stale", .classes = UMF_CLASS_BLK,
+		.keys = KEYS_BLK & ~K(OP),
+		.help = "a read returns what was there before the last write since the rule",
+	},
+	[UMF_A_BLK_DELAY] = {
+		.name = "delay", .classes = UMF_CLASS_BLK,
+		.keys = KEYS_BLK | K(TIME) | K(JITTER), .need = K(TIME),
+		.flags = UMF_AF_DELAY | UMF_AF_EDGES,
+		.help = "the operation waits before it is done",
+	},
+	[UMF_A_BLK_RATE] = {
+		.name = "rate", .classes = UMF_CLASS_BLK,
+		.keys = KEYS_BLK | K(IOPS) | K(BPS), .flags = UMF_AF_EDGES,
+		.help = "operations wait until they fit iops= and bps=",
+	},
+	[UMF_A_BLK_HANG] = {
+		.name = "hang", .classes = UMF_CLASS_BLK, .keys = KEYS_BLK,
+		.flags = UMF_AF_FINAL | UMF_AF_EDGES,
+		.help = "the operation is kept, and done when the rule ends",
+	},
+	[UMF_A_BLK_TIMEOUT] = {
+		.name = "timeout", .classes = UMF_CLASS_BLK, .keys = KEYS_BLK,
+		.flags = UMF_AF_FINAL | UMF_AF_EDGES,
+		.help = "the operation is never done: the queue's io_timeout ends it",
+	},
+	[UMF_A_BLK_OFFLINE] = {
+		.name = "offline", .classes = UMF_CLASS_BLK,
+		.keys = KEYS_WINDOW, .flags = UMF_AF_LEVEL | UMF_AF_EDGES,
+		.help = "the disk is gone: every operation fails",
+	},
+	[UMF_A_BLK_READONLY] = {
+		.name = "readonly", .classes = UMF_CLASS_BLK,
+		.keys = KEYS_WINDOW, .flags = UMF_AF_LEVEL | UMF_AF_EDGES,
+		.help = "the disk is write-protected",
+	},
+	[UMF_A_BLK_NOSPACE] = {
+		.name = "nospace", .classes = UMF_CLASS_BLK,
+		.keys = KEYS_WINDOW, .flags = UMF_AF_LEVEL | UMF_AF_EDGES,
+		.help = "the disk is full: what writes fails for lack of space",
+	},
+	[UMF_A_BLK_FLUSHLIE] = {
+		.name = "flushlie", .classes = UMF_CLASS_BLK, .keys = KEYS_BLK,
+		.help = "a flush succeeds and does nothing; FUA of a write is ignored",
 	},
 };
 

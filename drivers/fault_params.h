@@ -30,6 +30,7 @@ typedef __u64 u64;
 
 /* Device classes, as bits: what a rule on such a device may say. */
 #define UMF_CLASS_NET	BIT_ULL(0)
+#define UMF_CLASS_BLK	BIT_ULL(1)
 #define UMF_CLASS_TTY	BIT_ULL(2)
 
 enum umf_dir {
@@ -37,10 +38,35 @@ enum umf_dir {
 	UMF_DIR_TX,
 };
 
+/* op= of a disk; a write may be both of the last two. */
+enum umf_blk_op {
+	UMF_OP_READ,
+	UMF_OP_WRITE,
+	UMF_OP_FLUSH,
+	UMF_OP_DISCARD,
+	UMF_OP_ZEROES,
+	UMF_OP_FUA,
+};
+
+/* status= of a disk's error. */
+enum umf_blk_status {
+	UMF_STATUS_IOERR,
+	UMF_STATUS_MEDIUM,
+	UMF_STATUS_TRANSPORT,
+	UMF_STATUS_TARGET,
+	UMF_STATUS_PROTECTION,
+	UMF_STATUS_NOSPC,
+	UMF_STATUS_TIMEOUT,
+	UMF_STATUS_RESV,
+	UMF_STATUS_OFFLINE,
+	UMF_STATUS_NOTSUPP,
+};
+
 /* How a key's value is written. */
 enum umf_type {
 	UMF_T_ID,	/* [A-Za-z_][A-Za-z0-9_.-]*, at most 31 characters */
 	UMF_T_WORD,	/* one of umf_param.words */
+	UMF_T_WORDS,	/* one or several of umf_param.words, by commas; as bits */
 	UMF_T_U64,	/* a whole number, decimal or 0x… */
 	UMF_T_PROB,	/* 10% 0.1 1e-6 20ppm; kept in parts per billion */
 	UMF_T_TIME,	/* a number and ns us ms s m h; kept in nanoseconds */
@@ -59,7 +85,18 @@ enum umf_key {
 	UMF_K_MATCH,
 	UMF_K_BPF,
 	UMF_K_PATTERN,
+	UMF_K_OP,
+	UMF_K_SECTORS,
+	UMF_K_STATUS,
+	UMF_K_REWRITES,
 	UMF_K_BITS,
+	UMF_K_BYTES,
+	UMF_K_DATA,
+	UMF_K_STICKY,
+	UMF_K_DONE,
+	UMF_K_SHIFT,
+	UMF_K_IOPS,
+	UMF_K_BPS,
 	UMF_K_OFFSET,
 	UMF_K_COPIES,
 	UMF_K_TIME,
@@ -97,7 +134,7 @@ struct umf_param {
 	enum umf_type type;
 	enum umf_group group;
 	u64 min, max;			/* of numbers, in the unit kept */
-	const char *const *words;	/* UMF_T_WORD: NULL-terminated */
+	const char *const *words;	/* UMF_T_WORD(S): NULL-terminated */
 	const char *form;		/* a value as help shows it */
 	const char *help;
 };
@@ -123,6 +160,21 @@ enum umf_action_id {
 	UMF_A_TTY_HOLD,
 	UMF_A_TTY_CUT,
 	UMF_A_TTY_MODEM,
+	UMF_A_BLK_ERROR,
+	UMF_A_BLK_BADSECTOR,
+	UMF_A_BLK_CORRUPT,
+	UMF_A_BLK_TORN,
+	UMF_A_BLK_LOST,
+	UMF_A_BLK_MISDIRECT,
+	UMF_A_BLK_STALE,
+	UMF_A_BLK_DELAY,
+	UMF_A_BLK_RATE,
+	UMF_A_BLK_HANG,
+	UMF_A_BLK_TIMEOUT,
+	UMF_A_BLK_OFFLINE,
+	UMF_A_BLK_READONLY,
+	UMF_A_BLK_NOSPACE,
+	UMF_A_BLK_FLUSHLIE,
 	UMF_A_MAX
 };
 

@@ -234,6 +234,25 @@ static int parse_word(const struct umf_param *param, const char *word,
 			param->form);
 }
 
+static int parse_words(const struct umf_param *param, char *word,
+		       struct umf_value *val, struct umf_reply *reply)
+{
+	struct umf_value one;
+	char *next;
+	int err;
+
+	for (val->a = 0; word; word = next) {
+		next = strchr(word, ',');
+		if (next)
+			*next++ = '\0';
+		err = parse_word(param, word, &one, reply);
+		if (err)
+			return err;
+		val->a |= BIT_ULL(one.a);
+	}
+	return 0;
+}
+
 static int parse_mac(const struct umf_param *param, const char *word,
 		     struct umf_value *val, struct umf_reply *reply)
 {
@@ -367,6 +386,8 @@ static int parse_value(const struct umf_param *param, char *word,
 		return parse_text(param, word, val, reply);
 	case UMF_T_WORD:
 		return parse_word(param, word, val, reply);
+	case UMF_T_WORDS:
+		return parse_words(param, word, val, reply);
 	case UMF_T_MAC:
 		return parse_mac(param, word, val, reply);
 	case UMF_T_RANGE:
@@ -538,6 +559,7 @@ void umf_print_value(struct umf_reply *reply, enum umf_key key,
 		     const struct umf_value *val)
 {
 	const struct umf_param *param = &umf_params[key];
+	const char *sep;
 	int i;
 
 	switch (param->type) {
@@ -551,6 +573,14 @@ void umf_print_value(struct umf_reply *reply, enum umf_key key,
 		break;
 	case UMF_T_WORD:
 		umf_say(reply, "%s", param->words[val->a]);
+		break;
+	case UMF_T_WORDS:
+		for (i = 0, sep = ""; param->words[i]; i++) {
+			if (!(val->a & BIT_ULL(i)))
+				continue;
+			umf_say(reply, "%s%s", sep, param->words[i]);
+			sep = ",";
+		}
 		break;
 	case UMF_T_MAC:
 		for (i = 40; i >= 0; i -= 8)

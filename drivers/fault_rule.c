@@ -53,6 +53,8 @@ static const char *class_name(u64 class)
 	switch (class) {
 	case UMF_CLASS_NET:
 		return "net";
+	case UMF_CLASS_BLK:
+		return "blk";
 	case UMF_CLASS_TTY:
 		return "tty";
 	default:

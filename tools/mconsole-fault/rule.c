@@ -107,6 +107,7 @@ static json_t *param_json(const char *key, const char *value)
 		break;
 	case UMF_T_ID:
 	case UMF_T_WORD:
+	case UMF_T_WORDS:
 	case UMF_T_MAC:
 	case UMF_T_BPF:
 	case UMF_T_TEXT:
