@@ -8,7 +8,10 @@
 
 KILLS=${KILLS:-200}
 [ "$FLAVOR" != debug ] || KILLS=${KILLS_DEBUG:-50}
-net_start 1 2 3
+# One after the other: n1 is port 0, n2 is port 1.
+net_start 1
+net_start 2
+net_start 3
 
 # ---- under traffic ----
 

@@ -33,7 +33,9 @@ refused()
 	is "... and there is no interface" "$(interfaces)" "eth0"
 }
 
-net_start 1 2
+# One after the other: n1 is port 0, n2 is port 1.
+net_start 1
+net_start 2
 check "n1 reaches n2" icmp 1 2 3
 seg=$WORK/seg
 
@@ -179,6 +181,7 @@ net_ready 3 || exit 1
 check "n3 is reached" icmp 1 3 3
 kill -STOP "$(guest_pid n3)"
 guest_exec n1 'for i in 1 2 3 4 5; do /net/netprobe send eth0 ff:ff:ff:ff:ff:ff 400 1000 200; done'
+icmp 1 2 20	# n2 may still be busy with what was sent
 icmp 1 2 20
 is "while n3 is stopped and its ring is full, n1 and n2 lose nothing" "$received" 20
 net_boot 4
@@ -191,6 +194,39 @@ is "... and n3 goes on when it is continued" "$received" 20
 guest_stop n3
 
 # ---- garbage in the shared memory ----
+
+# poke <file> <perl>: what the program does to $w, the 32-bit words of a ring's first page. Words 0 to 3 are magic, size,
+# serial and the sender's generation, 16 is the head, 32 the tail.
+poke()
+{
+	perl -e '
+		open(my $f, "+<:raw", $ARGV[0]) or die "$ARGV[0]: $!\n";
+		sysread($f, my $page, 4096);
+		our $w = [ unpack("L*", $page) ];
+		eval $ARGV[1];
+		die $@ if $@;
+		sysseek($f, 0, 0);
+		syswrite($f, pack("L*", @$w));' "$@"
+}
+
+icmp 1 2 3
+poke "$seg/ring-00-01" '$w->[32] = ($w->[16] - $w->[1]) & 0xffffffff'
+icmp 1 2 20
+pings "a ring that somebody has made look full is given up" 1 2
+poke "$seg/ring-00-01" '$w->[32] += 7'
+icmp 1 2 20
+pings "one with a tail that cannot be as well" 1 2
+poke "$seg/ring-00-01" '$w->[16] += 7'
+icmp 1 2 20
+pings "one with a head that cannot be as well" 1 2
+# Given up by its sender while the receiver is stopped, and the new one is broken before the receiver sees it.
+kill -STOP "$(guest_pid n2)"
+poke "$seg/ring-00-01" '$w->[32] += 7'
+guest_exec n1 'ping -c 1 -W 1 10.0.0.2' >/dev/null
+poke "$seg/ring-00-01" '$w->[0] = 4711'
+kill -CONT "$(guest_pid n2)"
+icmp 1 2 20
+pings "a new ring that is no ring is given up" 1 2
 
 # scribble <seconds> <file>…: random bytes at random places. Never a whole file at once, and never another size.
 scribble()
@@ -216,8 +252,11 @@ scribble 3 "$seg/ring-00-01" "$seg/ring-01-00"
 guest_exec n1 'killall ping'
 guest_exec n2 'killall ping'
 check "with garbage in their rings the guests live" guest_exec n1 true
+# What the last of it has broken is found with the next frames.
 icmp 1 2 20
-is "... and n1 reaches n2" "$received" 20
+icmp 2 1 20
+pings "... and n1 reaches n2" 1 2
+pings "... n2 reaches n1" 2 1
 frames 2 1 200
 is "... n2 reaches n1" "$(seen_numbers)" "$(seq -s ' ' 200)"
 
