@@ -129,6 +129,11 @@ static bool make_value(struct gen_ctx *ctx, enum umf_key key,
 			;
 		val->a = below(ctx, words);
 		return true;
+	case UMF_T_WORDS:
+		for (words = 0; param->words[words]; words++)
+			;
+		val->a = 1 + below(ctx, BIT_ULL(words) - 1);
+		return true;
 	case UMF_T_MAC:
 		val->a = umf_rng_next(&ctx->rng) >> 16;
 		return true;

@@ -308,17 +308,38 @@ static void bad_values_are_named(struct kunit *test)
 			       bad_values[i].word);
 }
 
-/* An action that takes the key and needs none but that. */
+/* An action that takes the key. */
 static const struct umf_action *action_with(struct kunit *test,
 					    enum umf_key key)
 {
 	int i;
 
 	for (i = 0; i < UMF_A_MAX; i++)
-		if ((umf_actions[i].keys & BIT_ULL(key)) &&
-		    !(umf_actions[i].need & ~BIT_ULL(key)))
+		if (umf_actions[i].keys & BIT_ULL(key))
 			return &umf_actions[i];
 	KUNIT_FAIL_AND_ABORT(test, "no action takes %s=", umf_params[key].name);
+}
+
+/* Such an action and whatever keys it needs beside that one. */
+static void start_rule(struct kunit *test, enum umf_key key, char *rule,
+		       size_t size)
+{
+	const struct umf_action *action = action_with(test, key);
+	struct umf_reply text = {};
+	struct umf_value val;
+	int need;
+
+	umf_say(&text, "%s", action->name);
+	for (need = 0; need < UMF_K_MAX; need++) {
+		if (need == key || !(action->need & BIT_ULL(need)))
+			continue;
+		val = (struct umf_value){ .a = umf_params[need].min,
+					  .b = umf_params[need].min };
+		umf_say(&text, " %s=", umf_params[need].name);
+		umf_print_value(&text, need, &val);
+	}
+	strscpy(rule, text.text, size);
+	umf_reply_free(&text);
 }
 
 static void expect_number(struct kunit *test, enum umf_key key, u64 val,
@@ -327,11 +348,11 @@ static void expect_number(struct kunit *test, enum umf_key key, u64 val,
 	const struct umf_action *action = action_with(test, key);
 	const struct umf_param *param = &umf_params[key];
 	struct parse_ctx *ctx = test->priv;
-	char rule[80], word[120];
+	char start[80], rule[120], word[120];
 	int err;
 
-	snprintf(rule, sizeof(rule), "%s %s=%llu", action->name, param->name,
-		 val);
+	start_rule(test, key, start, sizeof(start));
+	snprintf(rule, sizeof(rule), "%s %s=%llu", start, param->name, val);
 	if (!good) {
 		snprintf(word, sizeof(word),
 			 "%s=%llu: must be from %llu to %llu", param->name, val,
@@ -353,7 +374,7 @@ static void every_number_keeps_its_table_range(struct kunit *test)
 		"0x10000000000000000", "'1 '", "' 1'",
 	};
 	const struct umf_param *param;
-	char rule[80], word[80];
+	char start[80], rule[120], word[80];
 	int key, i;
 
 	for (key = 0; key < UMF_K_MAX; key++) {
@@ -366,10 +387,10 @@ static void every_number_keeps_its_table_range(struct kunit *test)
 			expect_number(test, key, param->min - 1, false);
 		if (param->max < U64_MAX)
 			expect_number(test, key, param->max + 1, false);
+		start_rule(test, key, start, sizeof(start));
 		for (i = 0; i < ARRAY_SIZE(junk); i++) {
-			snprintf(rule, sizeof(rule), "%s %s=%s",
-				 action_with(test, key)->name, param->name,
-				 junk[i]);
+			snprintf(rule, sizeof(rule), "%s %s=%s", start,
+				 param->name, junk[i]);
 			snprintf(word, sizeof(word), "%s=%.*s", param->name,
 				 *junk[i] == '\'' ? 0 : 60, junk[i]);
 			expect_refused(test, action_with(test, key)->classes,
@@ -411,7 +432,8 @@ static void tables_are_complete(struct kunit *test)
 		KUNIT_EXPECT_NOT_NULL_MSG(test, param->form, "%s", param->name);
 		KUNIT_EXPECT_NOT_NULL_MSG(test, param->help, "%s", param->name);
 		KUNIT_EXPECT_EQ_MSG(test, !!param->words,
-				    param->type == UMF_T_WORD, "%s",
+				    param->type == UMF_T_WORD ||
+				    param->type == UMF_T_WORDS, "%s",
 				    param->name);
 		KUNIT_EXPECT_LE_MSG(test, param->min, param->max, "%s",
 				    param->name);
