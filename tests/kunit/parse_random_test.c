@@ -3,6 +3,7 @@
  * The grammar over generated rules: what is printed is read as the same rule,
  * every spelling of a value means the same, and garbage is refused in one line
  * and leaves nothing behind. The generator is seeded: each run tries the same.
+ * The first wrong one ends a test; there would be thousands.
  */
 #include <linux/limits.h>
 #include <linux/minmax.h>
@@ -224,7 +225,6 @@ static void expect_round_trip(struct kunit *test, const struct umf_spec *spec)
 {
 	u64 class = umf_actions[spec->action].classes;
 	struct gen_ctx *ctx = test->priv;
-	struct umf_reply error = {};
 	char *pos, *stmt, *word;
 	int err, differs;
 
@@ -236,9 +236,9 @@ static void expect_round_trip(struct kunit *test, const struct umf_spec *spec)
 
 	strscpy(ctx->text, ctx->first.text, sizeof(ctx->text));
 	pos = ctx->text;
-	KUNIT_EXPECT_EQ_MSG(test, umf_parse_statement(&pos, &stmt), 1, "%s",
+	KUNIT_ASSERT_EQ_MSG(test, umf_parse_statement(&pos, &stmt), 1, "%s",
 			    ctx->first.text);
-	KUNIT_EXPECT_EQ_MSG(test, *pos, '\0', "%s", ctx->first.text);
+	KUNIT_ASSERT_EQ_MSG(test, *pos, '\0', "%s", ctx->first.text);
 	word = umf_parse_word(&stmt);
 	KUNIT_ASSERT_NOT_NULL(test, word);
 	if (spec != &ctx->read)
@@ -246,18 +246,15 @@ static void expect_round_trip(struct kunit *test, const struct umf_spec *spec)
 	else
 		swap(ctx->made, ctx->read);
 	strscpy(ctx->read.device, word, sizeof(ctx->read.device));
-	err = umf_parse_rule(stmt, class, &ctx->read, &error);
-	KUNIT_EXPECT_EQ_MSG(test, err, 0, "%s: %s", ctx->first.text,
-			    error.text ?: "");
-	umf_reply_free(&error);
-	if (err)
-		return;
+	err = umf_parse_rule(stmt, class, &ctx->read, &ctx->second);
+	KUNIT_ASSERT_EQ_MSG(test, err, 0, "%s: %s", ctx->first.text,
+			    ctx->second.text ?: "");
 	differs = spec_differs(&ctx->made, &ctx->read);
-	KUNIT_EXPECT_EQ_MSG(test, differs, UMF_K_MAX, "%s: differs in %s",
+	KUNIT_ASSERT_EQ_MSG(test, differs, UMF_K_MAX, "%s: differs in %s",
 			    ctx->first.text, differs < 0 || differs >= UMF_K_MAX ?
 			    "action" : umf_params[differs].name);
 	umf_print_rule(&ctx->second, &ctx->read);
-	KUNIT_EXPECT_STREQ(test, ctx->first.text, ctx->second.text);
+	KUNIT_ASSERT_STREQ(test, ctx->first.text, ctx->second.text);
 }
 
 static void what_is_printed_is_read_as_the_same_rule(struct kunit *test)
@@ -300,9 +297,9 @@ static void all_spellings_mean_the_same(struct kunit *test)
 			else
 				sprintf(rule, "drop prob=%llu.%03lluppm",
 					val / 1000, val % 1000);
-			KUNIT_EXPECT_EQ_MSG(test, parse(ctx, UMF_CLASS_NET, rule), 0, "%s",
+			KUNIT_ASSERT_EQ_MSG(test, parse(ctx, UMF_CLASS_NET, rule), 0, "%s",
 					    rule);
-			KUNIT_EXPECT_EQ_MSG(test, ctx->read.val[UMF_K_PROB].a,
+			KUNIT_ASSERT_EQ_MSG(test, ctx->read.val[UMF_K_PROB].a,
 					    val, "%s", rule);
 		}
 
@@ -318,9 +315,9 @@ static void all_spellings_mean_the_same(struct kunit *test)
 			else
 				sprintf(rule, "drop for=%llu.%09llus",
 					val / UMF_NSEC, val % UMF_NSEC);
-			KUNIT_EXPECT_EQ_MSG(test, parse(ctx, UMF_CLASS_NET, rule), 0, "%s",
+			KUNIT_ASSERT_EQ_MSG(test, parse(ctx, UMF_CLASS_NET, rule), 0, "%s",
 					    rule);
-			KUNIT_EXPECT_EQ_MSG(test, ctx->read.val[UMF_K_FOR].a,
+			KUNIT_ASSERT_EQ_MSG(test, ctx->read.val[UMF_K_FOR].a,
 					    val, "%s", rule);
 		}
 	}
@@ -398,15 +395,15 @@ static void garbage_is_refused_or_read_whole(struct kunit *test)
 			expect_round_trip(test, &ctx->read);
 			continue;
 		}
-		KUNIT_EXPECT_EQ_MSG(test, err, -EINVAL, "%s", rule);
-		KUNIT_EXPECT_EQ_MSG(test, ctx->read.have, 0, "%s", rule);
-		KUNIT_EXPECT_TRUE_MSG(test, umf_kunit_one_line(&ctx->first),
+		KUNIT_ASSERT_EQ_MSG(test, err, -EINVAL, "%s", rule);
+		KUNIT_ASSERT_EQ_MSG(test, ctx->read.have, 0, "%s", rule);
+		KUNIT_ASSERT_TRUE_MSG(test, umf_kunit_one_line(&ctx->first),
 				      "%s: %s", rule, ctx->first.text);
 		cond_resched();
 	}
 	/* else the mutations try too little, or everything is refused */
-	KUNIT_EXPECT_GT(test, taken, GARBAGE / 20);
-	KUNIT_EXPECT_LT(test, taken, GARBAGE / 2);
+	KUNIT_ASSERT_GT(test, taken, GARBAGE / 20);
+	KUNIT_ASSERT_LT(test, taken, GARBAGE / 2);
 }
 
 static void garbage_statements_end(struct kunit *test)

@@ -308,59 +308,50 @@ static void bad_values_are_named(struct kunit *test)
 			       bad_values[i].word);
 }
 
-/* An action that takes the key. */
-static const struct umf_action *action_with(struct kunit *test,
-					    enum umf_key key)
-{
-	int i;
-
-	for (i = 0; i < UMF_A_MAX; i++)
-		if (umf_actions[i].keys & BIT_ULL(key))
-			return &umf_actions[i];
-	KUNIT_FAIL_AND_ABORT(test, "no action takes %s=", umf_params[key].name);
-}
-
-/* Such an action and whatever keys it needs beside that one. */
-static void start_rule(struct kunit *test, enum umf_key key, char *rule,
+/* "<action> " for a key, with what that action needs beside it; its class. */
+static u64 action_with(struct kunit *test, enum umf_key key, char *text,
 		       size_t size)
 {
-	const struct umf_action *action = action_with(test, key);
-	struct umf_reply text = {};
-	struct umf_value val;
-	int need;
+	const struct umf_action *action = NULL;
+	int i, n;
 
-	umf_say(&text, "%s", action->name);
-	for (need = 0; need < UMF_K_MAX; need++) {
-		if (need == key || !(action->need & BIT_ULL(need)))
+	for (i = 0; i < UMF_A_MAX && !action; i++)
+		if (umf_actions[i].keys & BIT_ULL(key))
+			action = &umf_actions[i];
+	if (!action)
+		KUNIT_FAIL_AND_ABORT(test, "no action takes %s=",
+				     umf_params[key].name);
+	n = scnprintf(text, size, "%s ", action->name);
+	for (i = 0; i < UMF_K_MAX; i++) {
+		if (i == key || !(action->need & BIT_ULL(i)))
 			continue;
-		val = (struct umf_value){ .a = umf_params[need].min,
-					  .b = umf_params[need].min };
-		umf_say(&text, " %s=", umf_params[need].name);
-		umf_print_value(&text, need, &val);
+		n += scnprintf(text + n, size - n, "%s=%llu%s ",
+			       umf_params[i].name, umf_params[i].min,
+			       umf_params[i].type == UMF_T_TIME ? "ns" : "");
 	}
-	strscpy(rule, text.text, size);
-	umf_reply_free(&text);
+	return action->classes;
 }
 
 static void expect_number(struct kunit *test, enum umf_key key, u64 val,
 			  bool good)
 {
-	const struct umf_action *action = action_with(test, key);
 	const struct umf_param *param = &umf_params[key];
 	struct parse_ctx *ctx = test->priv;
-	char start[80], rule[120], word[120];
+	char rule[120], word[120];
+	u64 class;
 	int err;
 
-	start_rule(test, key, start, sizeof(start));
-	snprintf(rule, sizeof(rule), "%s %s=%llu", start, param->name, val);
+	class = action_with(test, key, rule, sizeof(rule));
+	snprintf(word, sizeof(word), "%s=%llu", param->name, val);
+	strlcat(rule, word, sizeof(rule));
 	if (!good) {
 		snprintf(word, sizeof(word),
 			 "%s=%llu: must be from %llu to %llu", param->name, val,
 			 param->min, param->max);
-		expect_refused(test, action->classes, rule, word);
+		expect_refused(test, class, rule, word);
 		return;
 	}
-	err = parse_class(ctx, action->classes, rule);
+	err = parse_class(ctx, class, rule);
 	KUNIT_EXPECT_EQ_MSG(test, err, 0, "%s: %s", rule,
 			    ctx->first.text ?: "");
 	KUNIT_EXPECT_EQ_MSG(test, ctx->read.val[key].a, val, "%s", rule);
@@ -374,7 +365,8 @@ static void every_number_keeps_its_table_range(struct kunit *test)
 		"0x10000000000000000", "'1 '", "' 1'",
 	};
 	const struct umf_param *param;
-	char start[80], rule[120], word[80];
+	char rule[160], word[80];
+	u64 class;
 	int key, i;
 
 	for (key = 0; key < UMF_K_MAX; key++) {
@@ -387,15 +379,52 @@ static void every_number_keeps_its_table_range(struct kunit *test)
 			expect_number(test, key, param->min - 1, false);
 		if (param->max < U64_MAX)
 			expect_number(test, key, param->max + 1, false);
-		start_rule(test, key, start, sizeof(start));
 		for (i = 0; i < ARRAY_SIZE(junk); i++) {
-			snprintf(rule, sizeof(rule), "%s %s=%s", start,
-				 param->name, junk[i]);
-			snprintf(word, sizeof(word), "%s=%.*s", param->name,
-				 *junk[i] == '\'' ? 0 : 60, junk[i]);
-			expect_refused(test, action_with(test, key)->classes,
-				       rule, word);
+			class = action_with(test, key, rule, sizeof(rule));
+			snprintf(word, sizeof(word), "%s=%s", param->name,
+				 junk[i]);
+			strlcat(rule, word, sizeof(rule));
+			if (*junk[i] == '\'')
+				snprintf(word, sizeof(word), "%s=",
+					 param->name);
+			expect_refused(test, class, rule, word);
 		}
+	}
+}
+
+static void word_lists_are_sets(struct kunit *test)
+{
+	static const struct {
+		const char *rule, *printed;
+	} good[] = {
+		{ "lost op=read", "read" },
+		{ "lost op=fua,read", "read,fua" },
+		{ "lost op=write,write", "write" },
+		{ "lost op=fua,zeroes,discard,flush,write,read",
+		  "read,write,flush,discard,zeroes,fua" },
+	};
+	static const char *const bad[] = {
+		"", ",", "read,", ",read", "read,,write", "READ", "trim",
+		"read,trim", "readwrite", "read|write", "rea",
+	};
+	struct parse_ctx *ctx = test->priv;
+	char rule[80];
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(good); i++) {
+		KUNIT_EXPECT_EQ_MSG(test, parse_class(ctx, UMF_CLASS_BLK,
+						      good[i].rule), 0,
+				    "%s: %s", good[i].rule,
+				    ctx->first.text ?: "");
+		if (!umf_has(&ctx->read, UMF_K_OP))
+			continue;
+		umf_print_value(&ctx->first, UMF_K_OP,
+				&ctx->read.val[UMF_K_OP]);
+		KUNIT_EXPECT_STREQ(test, ctx->first.text, good[i].printed);
+	}
+	for (i = 0; i < ARRAY_SIZE(bad); i++) {
+		snprintf(rule, sizeof(rule), "lost op=%s", bad[i]);
+		expect_refused(test, UMF_CLASS_BLK, rule, "op=");
 	}
 }
 
@@ -529,6 +558,7 @@ static struct kunit_case parse_cases[] = {
 	KUNIT_CASE(values_are_read_and_printed),
 	KUNIT_CASE(bad_values_are_named),
 	KUNIT_CASE(every_number_keeps_its_table_range),
+	KUNIT_CASE(word_lists_are_sets),
 	KUNIT_CASE(names_are_as_long_as_promised),
 	KUNIT_CASE(statements_and_quotes_are_cut_right),
 	{}

@@ -151,6 +151,11 @@ static const struct golden golden[] = {
 	/* those of prob=50% that are a 5th match */
 	{ "drop seed=1 prob=50% every=5", 40,
 	  { 4, 9, 19, 29, -1 } },
+	/* the first draw is the lowest there is, then the highest */
+	{ "drop seed=881993923 prob=0%", 1, { -1 } },
+	{ "drop seed=881993923 prob=1ppb", 1, { 0, -1 } },
+	{ "drop seed=2376484184 prob=99.9999999%", 1, { -1 } },
+	{ "drop seed=2376484184 prob=100%", 1, { 0, -1 } },
 	{ "drop every=3", 12, { 2, 5, 8, 11, -1 } },
 	{ "drop every=1", 3, { 0, 1, 2, -1 } },
 	{ "drop after=3", 6, { 3, 4, 5, -1 } },
