@@ -27,7 +27,8 @@
 
 /* What ethtool -S shows. */
 enum umf_net_count {
-	UMF_NET_TX_RING_FULL,	/* the receiver does not keep up */
+	UMF_NET_TX_RING_FULL,	/* lost: the receiver does not keep up */
+	UMF_NET_TX_WAITED,	/* not sent at once as a receiver was full */
 	UMF_NET_TX_NO_RING,	/* no ring could be made to it */
 	UMF_NET_TX_FLOODED,	/* frames sent to all ports */
 	UMF_NET_TX_WAKEUPS,	/* ports found dead while ringing them */
@@ -62,13 +63,25 @@ struct umf_net_fault {
 
 #endif
 
+/* What waits for a port whose ring is full. */
+struct umf_net_backlog {
+	struct sk_buff_head frames;
+	u32 tail;		/* where it had read to when last looked at */
+	u64 stuck_at;		/* ns, monotonic: unless it reads until then */
+};
+
 struct umf_net {
 	struct net_device *dev;
 	unsigned int unit;
 	char *spec;		/* "switch,…" as configured */
 	struct umf_segment *seg;
 	struct umf_fdb *fdb;
-	spinlock_t tx_lock;	/* the segment's send side; BH off */
+	spinlock_t tx_lock;	/* the segment's send side and what follows; BH off */
+	bool sending;		/* the interface is up */
+	u64 waiting, stuck;	/* ports with a backlog; of these, who reads nothing */
+	u64 backlog_bytes;
+	struct umf_net_backlog backlog[UMF_SEG_PORTS];
+	struct hrtimer retry;	/* of the backlogs; no lock needed */
 	struct napi_struct napi;
 	struct delayed_work watch;	/* looks for ports that died */
 	int irq;

@@ -7,9 +7,17 @@
  * receives; down, it only keeps its place.
  *
  * Sending is synchronous: the switch picks the receivers and the frame is
- * copied to their rings, or counted as lost where a ring is full. So there is
- * no tx completion and nothing to stop the queue for. Receiving is NAPI, woken
- * by the bell.
+ * copied to their rings. Frames for a receiver whose ring is full wait on its
+ * backlog. A receiver is
+ *
+ *	idle	its backlog is empty;
+ *	slow	it has one, and has read within the last STUCK_AFTER: the tx
+ *		queue is stopped until it is idle or stuck;
+ *	stuck	it has read nothing for so long. Nobody is held up for it any
+ *		more; its backlog takes frames up to BACKLOG_BYTES, then they
+ *		are lost. It is slow again as soon as it reads.
+ *
+ * Receiving is NAPI, woken by the bell.
  *
  * Locking: interfaces come and go under umf_nets_lock. tx_lock serialises
  * senders, which are the stack and frames that net_fault.c kept. NAPI
@@ -37,6 +45,10 @@
 
 #define DRIVER_NAME	"umf-net"
 #define WATCH_PERIOD	(HZ / 4)
+#define SLOW_RETRY	(100 * NSEC_PER_USEC)
+#define STUCK_RETRY	(2 * NSEC_PER_MSEC)
+#define STUCK_AFTER	(5 * NSEC_PER_MSEC)
+#define BACKLOG_BYTES	(4 * 1024 * 1024)	/* of all stuck receivers */
 #define COPY_LEN	2048	/* longer frames are received into page fragments */
 #define HEAD_LEN	128	/* with this much of them linear */
 #define ERROR_LEN	(UMF_SEG_ERROR + 32)
@@ -47,6 +59,7 @@ static char *umf_net_boot[UMF_NET_UNITS] __initdata;
 
 static const char umf_net_count_names[UMF_NET_COUNTS][ETH_GSTRING_LEN] = {
 	[UMF_NET_TX_RING_FULL]		= "tx_ring_full",
+	[UMF_NET_TX_WAITED]		= "tx_waited",
 	[UMF_NET_TX_NO_RING]		= "tx_no_ring",
 	[UMF_NET_TX_FLOODED]		= "tx_flooded",
 	[UMF_NET_TX_WAKEUPS]		= "tx_dead_ports",
@@ -67,13 +80,45 @@ static u32 now_seconds(void)
 
 /* ---- sending ---- */
 
+/* Stops or runs the queue. */
+static void set_queue(struct umf_net *net)
+{
+	lockdep_assert_held(&net->tx_lock);
+	if (!net->sending)
+		return;
+	if (net->waiting & ~net->stuck) {
+		txq_trans_cond_update(netdev_get_tx_queue(net->dev, 0));
+		netif_stop_queue(net->dev);
+	} else {
+		netif_wake_queue(net->dev);
+	}
+}
+
+static void drop_backlog(struct umf_net *net, unsigned int port)
+{
+	struct umf_net_backlog *backlog = &net->backlog[port];
+	struct sk_buff *skb;
+
+	while ((skb = __skb_dequeue(&backlog->frames))) {
+		net->backlog_bytes -= skb->len;
+		DEV_STATS_INC(net->dev, tx_dropped);
+		dev_kfree_skb_any(skb);
+	}
+	net->waiting &= ~BIT_ULL(port);
+	net->stuck &= ~BIT_ULL(port);
+}
+
 /* For the holder of tx_lock. */
 static void look_around(struct umf_net *net)
 {
 	u64 gone = umf_segment_tx_scan(net->seg);
 
-	if (gone)
-		umf_fdb_flush(net->fdb, gone);
+	if (!gone)
+		return;
+	umf_fdb_flush(net->fdb, gone);
+	for (gone &= net->waiting; gone; gone &= gone - 1)
+		drop_backlog(net, __ffs64(gone));
+	set_queue(net);
 }
 
 u64 umf_net_route(struct umf_net *net, const struct sk_buff *skb)
@@ -97,6 +142,7 @@ u64 umf_net_route(struct umf_net *net, const struct sk_buff *skb)
 	return peers;
 }
 
+/* -EAGAIN: its ring is full. */
 static int send_one(struct umf_net *net, struct sk_buff *skb, unsigned int port)
 {
 	struct umf_ring_rec *rec;
@@ -104,9 +150,7 @@ static int send_one(struct umf_net *net, struct sk_buff *skb, unsigned int port)
 
 	BUILD_BUG_ON(sizeof(struct virtio_net_hdr) != sizeof(rec->vnet));
 	err = umf_segment_reserve(net->seg, port, skb->len, &rec);
-	if (err == -EAGAIN)
-		count(net, UMF_NET_TX_RING_FULL);
-	else if (err == -ENOSPC)
+	if (err == -ENOSPC)
 		count(net, UMF_NET_TX_NO_RING);
 	if (err)
 		return err;
@@ -121,18 +165,154 @@ static int send_one(struct umf_net *net, struct sk_buff *skb, unsigned int port)
 	return 0;
 }
 
+static void park(struct umf_net *net, struct sk_buff *skb, unsigned int port)
+{
+	struct umf_net_backlog *backlog = &net->backlog[port];
+
+	if (!net->sending || ((net->stuck & BIT_ULL(port)) &&
+			      net->backlog_bytes + skb->len > BACKLOG_BYTES)) {
+		count(net, UMF_NET_TX_RING_FULL);
+		DEV_STATS_INC(net->dev, tx_dropped);
+		dev_kfree_skb_any(skb);
+		return;
+	}
+	count(net, UMF_NET_TX_WAITED);
+	if (net->stuck & BIT_ULL(port))
+		skb_orphan(skb);
+	net->backlog_bytes += skb->len;
+	__skb_queue_tail(&backlog->frames, skb);
+	if (net->waiting & BIT_ULL(port))
+		return;
+	backlog->tail = umf_segment_tx_tail(net->seg, port);
+	backlog->stuck_at = ktime_get_ns() + STUCK_AFTER;
+	net->waiting |= BIT_ULL(port);
+	set_queue(net);
+	hrtimer_start(&net->retry, ns_to_ktime(SLOW_RETRY),
+		      HRTIMER_MODE_REL_SOFT);
+}
+
+/* Sends what waits for a port, as far as it has room. */
+static void send_backlog(struct umf_net *net, unsigned int port, u64 now)
+{
+	struct umf_net_backlog *backlog = &net->backlog[port];
+	struct sk_buff *skb;
+	u32 tail;
+	int err;
+
+	while ((skb = skb_peek(&backlog->frames))) {
+		err = send_one(net, skb, port);
+		if (err == -EAGAIN)
+			break;
+		if (err)
+			DEV_STATS_INC(net->dev, tx_dropped);
+		net->backlog_bytes -= skb->len;
+		__skb_unlink(skb, &backlog->frames);
+		dev_consume_skb_any(skb);
+	}
+	tail = umf_segment_tx_tail(net->seg, port);
+	if (tail != backlog->tail) {
+		backlog->tail = tail;
+		backlog->stuck_at = now + STUCK_AFTER;
+		net->stuck &= ~BIT_ULL(port);
+	} else if (now >= backlog->stuck_at && !(net->stuck & BIT_ULL(port))) {
+		net->stuck |= BIT_ULL(port);
+		/* Their senders may have something for others. */
+		skb_queue_walk(&backlog->frames, skb)
+			skb_orphan(skb);
+	}
+	if (skb_queue_empty(&backlog->frames))
+		drop_backlog(net, port);
+}
+
+/* The same for all ports. */
+static void send_backlogs(struct umf_net *net)
+{
+	u64 now = ktime_get_ns(), ports;
+
+	lockdep_assert_held(&net->tx_lock);
+	if (umf_segment_tx_changed(net->seg))
+		look_around(net);
+	for (ports = net->waiting; ports; ports &= ports - 1)
+		send_backlog(net, __ffs64(ports), now);
+	set_queue(net);
+	if (net->waiting)
+		hrtimer_start(&net->retry,
+			      ns_to_ktime(net->waiting & ~net->stuck ?
+					  SLOW_RETRY : STUCK_RETRY),
+			      HRTIMER_MODE_REL_SOFT);
+}
+
+static enum hrtimer_restart retry_timer(struct hrtimer *timer)
+{
+	struct umf_net *net = container_of(timer, struct umf_net, retry);
+
+	spin_lock_bh(&net->tx_lock);
+	send_backlogs(net);
+	spin_unlock_bh(&net->tx_lock);
+	return HRTIMER_NORESTART;
+}
+
+/* A chance to send sooner than the timer: who sends to us has read, too. */
+static void hurry_backlogs(struct umf_net *net)
+{
+	if (!READ_ONCE(net->waiting))
+		return;
+	spin_lock(&net->tx_lock);
+	send_backlogs(net);
+	spin_unlock(&net->tx_lock);
+}
+
 void umf_net_send(struct umf_net *net, struct sk_buff *skb, u64 ports)
 {
+	struct sk_buff *copy;
 	bool lost = false;
+	unsigned int port;
+	int err;
 
 	spin_lock(&net->tx_lock);
-	for (; ports; ports &= ports - 1)
-		if (send_one(net, skb, __ffs64(ports)))
+	for (; ports; ports &= ports - 1) {
+		port = __ffs64(ports);
+		err = -EAGAIN;
+		if (!(net->waiting & BIT_ULL(port)))
+			err = send_one(net, skb, port);
+		if (err == -EAGAIN) {
+			/* The last one's is the frame itself, with its socket. */
+			copy = skb;
+			if (ports & (ports - 1))
+				copy = skb_clone(skb, GFP_ATOMIC);
+			else
+				skb = NULL;
+			if (copy)
+				park(net, copy, port);
+		} else if (err) {
 			lost = true;
+		}
+	}
 	spin_unlock(&net->tx_lock);
 	if (lost)
 		DEV_STATS_INC(net->dev, tx_dropped);
 	dev_consume_skb_any(skb);
+}
+
+static void start_sending(struct umf_net *net)
+{
+	spin_lock_bh(&net->tx_lock);
+	net->sending = true;
+	set_queue(net);
+	spin_unlock_bh(&net->tx_lock);
+}
+
+static void stop_sending(struct umf_net *net)
+{
+	unsigned int port;
+
+	spin_lock_bh(&net->tx_lock);
+	net->sending = false;
+	for (port = 0; port < UMF_SEG_PORTS; port++)
+		drop_backlog(net, port);
+	netif_stop_queue(net->dev);
+	spin_unlock_bh(&net->tx_lock);
+	hrtimer_cancel(&net->retry);
 }
 
 u32 umf_net_port_gen(struct umf_net *net, unsigned int port)
@@ -250,6 +430,7 @@ static int umf_net_poll(struct napi_struct *napi, int budget)
 	const u8 *data;
 	int done = 0, ret;
 
+	hurry_backlogs(net);
 	if (umf_segment_rx_poll(net->seg))
 		mod_delayed_work(system_percpu_wq, &net->watch, 0);
 	while (done < budget) {
@@ -304,8 +485,8 @@ static int umf_net_open(struct net_device *dev)
 	if (net->irq < 0)
 		return net->irq;
 	napi_enable(&net->napi);
+	start_sending(net);
 	umf_net_fault_open(net);
-	netif_start_queue(dev);
 	umf_segment_set_up(net->seg, true);
 	queue_delayed_work(system_percpu_wq, &net->watch, 0);
 	local_bh_disable();
@@ -319,7 +500,7 @@ static int umf_net_stop(struct net_device *dev)
 	struct umf_net *net = netdev_priv(dev);
 
 	umf_segment_set_up(net->seg, false);
-	netif_stop_queue(dev);
+	stop_sending(net);
 	netif_carrier_off(dev);
 	um_free_irq(net->irq, net);
 	napi_disable(&net->napi);
@@ -533,6 +714,7 @@ static int umf_net_create(unsigned int unit, const char *text, char *error)
 	struct umf_net_config config = {};
 	struct net_device *dev;
 	struct umf_net *net;
+	unsigned int port;
 	char *copy;
 	int err;
 
@@ -549,6 +731,10 @@ static int umf_net_create(unsigned int unit, const char *text, char *error)
 	net->dev = dev;
 	net->unit = unit;
 	spin_lock_init(&net->tx_lock);
+	for (port = 0; port < UMF_SEG_PORTS; port++)
+		__skb_queue_head_init(&net->backlog[port].frames);
+	hrtimer_setup(&net->retry, retry_timer, CLOCK_MONOTONIC,
+		      HRTIMER_MODE_REL_SOFT);
 	INIT_DELAYED_WORK(&net->watch, umf_net_watch);
 	net->spec = kstrdup(text, GFP_KERNEL);
 	net->fdb = kvzalloc_obj(*net->fdb);

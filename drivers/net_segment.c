@@ -683,6 +683,13 @@ u32 umf_segment_peer_gen(const struct umf_segment *seg, unsigned int port)
 	return seg->tx[port].gen;
 }
 
+u32 umf_segment_tx_tail(const struct umf_segment *seg, unsigned int port)
+{
+	const struct umf_ring_shared *sh = seg->tx[port].ring.sh;
+
+	return sh ? READ_ONCE(sh->tail) : 0;
+}
+
 static int make_ring(struct umf_segment *seg, unsigned int port)
 {
 	struct umf_ring_tx *ring = &seg->tx[port].ring;

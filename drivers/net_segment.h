@@ -78,6 +78,8 @@ bool umf_segment_tx_changed(const struct umf_segment *seg);
 u64 umf_segment_tx_scan(struct umf_segment *seg);
 u64 umf_segment_peers(const struct umf_segment *seg);	/* who receives */
 u32 umf_segment_peer_gen(const struct umf_segment *seg, unsigned int port);
+/* Where the port says it has read to: good for seeing that it reads, no more. */
+u32 umf_segment_tx_tail(const struct umf_segment *seg, unsigned int port);
 /*
  * Room for a frame of @len bytes to @port, behind *@rec. -ENOTCONN: no such
  * port; -EAGAIN: its ring is full; -ENOSPC and others: it can have no ring.
