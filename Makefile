@@ -103,7 +103,7 @@ endef
 $(foreach l,$(filter-out $(NAME),$(LINES)),$(eval $(call other_line,$(l))))
 
 help: ## this list
-	@echo "make [KERNEL=6.12|7.3] [KSRC=<tree or tarball>] [FLAVOR=default|debug|smp] [V=1] <target>"
+	@echo "make [KERNEL=6.12|7.3] [KSRC=<tree or tarball>] [FLAVOR=default|debug|smp|gdb|nofault] [V=1] <target>"
 	@grep -hE '^[a-z][a-zA-Z0-9_ -]*:.*## ' $(MAKEFILE_LIST) | \
 		sed -E 's/^([^:]*):.*## (.*)/\1\t\2/' | sort -u | \
 		while IFS=$$'\t' read -r t d; do printf '  %-16s %s\n' "$$t" "$$d"; done
