@@ -93,7 +93,7 @@ net_clear n1
 
 before=$(snmp 1 Icmp InCsumErrors)
 rule n1 corrupt dir=rx offset=42-97 every=2 match=icmp
-# ping itself reads from a raw socket, where checksums do not matter.
+# Who asks reads from a raw socket, where checksums do not matter.
 icmp 1 2 20
 is "rx: every second answer has a wrong checksum" "$(($(snmp 1 Icmp InCsumErrors) - before))" 10
 net_clear n1

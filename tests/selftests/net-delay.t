@@ -6,7 +6,7 @@
 
 net_start 1 2
 
-# The delays in the event log, ns, a line each.
+# How long the rule r said that frames wait, ns, a line each.
 logged()
 {
 	events_of "$1" r | sed -n 's/.* \([0-9]*\)ns"$/\1/p'
@@ -15,42 +15,48 @@ logged()
 # Round trips of $out, µs, a line each, in the order of their requests.
 trips()
 {
-	sed -n 's/.* seq=\([0-9]*\) .* time=\([0-9.]*\) ms.*/\1 \2/p' <<<"$out" | sort -n | awk '{ printf "%d\n", $2 * 1000 }'
+	sort -n <<<"$out" | cut -d ' ' -f 2
+}
+
+# How much longer the round trips took than the rule said, µs; requests reach it in the order of sending.
+excess()
+{
+	paste <(trips) <(logged "$1") | awk '{ print $1 - int($2 / 1000) }' | sort -n
 }
 
 median()
 {
-	sort -n | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'
+	awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'
 }
 
 for at in "n2 rx" "n1 tx" "n1 rx"; do
 	read -r guest dir <<<"$at"
 
-	rule "$guest" delay dir="$dir" time=50ms prob=0 match=icmp
+	rule "$guest" delay dir="$dir" time=200ms prob=0 match=icmp
 	icmp 1 2 20
 	is "$guest $dir: prob=0 delays nothing" "$received $(stat_of "$guest" r matched) $(stat_of "$guest" r fired)" "20 20 0"
 	net_clear "$guest"
 
-	rule "$guest" delay dir="$dir" time=50ms match=icmp
+	rule "$guest" delay dir="$dir" time=200ms match=icmp
 	icmp 1 2 20
-	is "$guest $dir: time=50ms loses nothing" "$received" 20
+	is "$guest $dir: time=200ms loses nothing" "$received" 20
 	is "... and delays each" "$(stat_of "$guest" r fired)" 20
-	is "... for exactly that" "$(logged "$guest" | sort -u)" 50000000
-	is "... which each round trip shows" "$(trips | awk '$1 < 50000')" ""
-	over=$(trips | median)
-	check "... and not much more ($over us)" test "$over" -lt 90000
+	is "... for exactly that" "$(logged "$guest" | sort -u)" 200000000
+	is "... which each round trip shows" "$(excess "$guest" | awk '$1 < 0')" ""
+	over=$(excess "$guest" | median)
+	# Twice would be 200 ms more. A guest that has to wait for its processor says nothing against the rule.
+	check "... and not much more ($over us)" test "$over" -lt 150000
 	net_clear "$guest"
 
-	rule "$guest" delay dir="$dir" time=40ms jitter=30ms match=icmp
+	rule "$guest" delay dir="$dir" time=200ms jitter=100ms match=icmp
 	icmp 1 2 200
-	is "$guest $dir: jitter=30ms loses nothing" "$received $(stat_of "$guest" r fired)" "200 200"
-	is "... delays are within 10 and 70 ms" "$(logged "$guest" | awk '$1 < 10000000 || $1 > 70000000')" ""
-	spread=$(logged "$guest" | awk '{ n[int(($1 - 10000000) / 20000000)]++ } END { print (n[0] >= 40 && n[1] >= 40 && n[2] >= 40) }')
-	is "... each third of that at least 40 times of 200" "$spread" 1
-	# A ping that answers is decided on in the order of sending: requests cannot overtake before the rule.
-	is "... no round trip is shorter than its delay" "$(paste <(trips) <(logged "$guest") | awk '$1 < int($2 / 1000)')" ""
-	over=$(paste <(trips) <(logged "$guest") | awk '{ print $1 - int($2 / 1000) }' | median)
-	check "... nor much longer ($over us)" test "$over" -lt 40000
+	is "$guest $dir: jitter=100ms loses nothing" "$received $(stat_of "$guest" r fired)" "200 200"
+	is "... delays are within 100 and 300 ms" "$(logged "$guest" | awk '$1 < 100000000 || $1 > 300000000')" ""
+	third=$(logged "$guest" | awk '{ n[int(($1 - 100000000) / 66666667)]++ } END { print n[0], n[1], n[2] }')
+	check "... each third of that often enough ($third)" test "$(tr ' ' '\n' <<<"$third" | sort -n | head -n 1)" -ge 40
+	is "... no round trip is shorter than its delay" "$(excess "$guest" | awk '$1 < 0')" ""
+	over=$(excess "$guest" | median)
+	check "... nor much longer ($over us)" test "$over" -lt 150000
 	net_clear "$guest"
 done
 
@@ -79,10 +85,10 @@ net_clear n1
 
 # ---- delays of several rules add up ----
 
-rule n1 delay dir=tx time=20ms match=icmp
-rule n1 delay dir=tx time=30ms id=more match=icmp
+rule n1 delay dir=tx time=200ms match=icmp
+rule n1 delay dir=tx time=300ms id=more match=icmp
 icmp 1 2 10
-is "two rules: their times add up" "$received $(trips | awk '$1 < 50000')" "10 "
+is "two rules: their times add up" "$received $(trips | awk '$1 < 500000')" "10 "
 net_clear n1
 
 # ---- limit=, clear ----
@@ -107,7 +113,7 @@ for at in "n2 rx" "n1 tx"; do
 done
 
 icmp 1 2 20
-over=$(trips | median)
-check "after clear a round trip takes what it took ($over us)" test "$received" -eq 20 -a "$over" -lt 20000
+over=$(trips | sort -n | median)
+check "after clear there is no delay left ($over us)" test "$received" -eq 20 -a "$over" -lt 150000
 
 done_testing

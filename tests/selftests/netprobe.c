@@ -13,8 +13,12 @@
  *	<file>.part has a line a frame, <monotonic µs> <number> <flipped bits>|-
  *	(bit 0 is the first byte's lowest, as in the event log), and is <file> at the
  *	end.
- *   netprobe ping <address> <count>
- *	ICMP echo, each request as soon as the last is answered: ns a round trip
+ *   netprobe echo <address> <count> <microseconds apart> <wait ms>
+ *	ICMP echo requests 1 to <count>; ends when all are answered, or so long after
+ *	the last request or answer. A line an answer, <number> <round trip in µs>, and
+ *	"<sent> sent <received> received <duplicates> duplicates"
+ *   netprobe flood <address> <count>
+ *	each request as soon as the last is answered: ns a round trip
  *   netprobe sink <port>		takes one TCP connection, in the background
  *   netprobe source <address> <port> <MiB>	sends to it: Mbit/s until all is taken
  *
@@ -52,7 +56,7 @@ static void die(const char *what)
 
 static void usage(void)
 {
-	fprintf(stderr, "usage: netprobe send|end|recv|ping|sink|source ..., see netprobe.c\n");
+	fprintf(stderr, "usage: netprobe send|end|recv|echo|flood|sink|source ..., see netprobe.c\n");
 	exit(2);
 }
 
@@ -266,41 +270,107 @@ static struct sockaddr_in ipv4(const char *text, int port)
 	return addr;
 }
 
-static int do_ping(char **arg, int n)
+static int icmp_socket(const char *address)
 {
-	uint16_t packet[32], reply[64], sequence;
-	struct sockaddr_in to;
+	struct sockaddr_in to = ipv4(address, 0);
+	int fd = socket(AF_INET, SOCK_RAW, IPPROTO_ICMP);
+
+	if (fd < 0 || connect(fd, (struct sockaddr *)&to, sizeof(to)) < 0)
+		die("socket");
+	return fd;
+}
+
+static int send_request(int fd, uint16_t number)
+{
+	uint16_t packet[32];
 	struct icmphdr *icmp = (struct icmphdr *)packet;
-	const struct icmphdr *back = (const struct icmphdr *)(reply + 10);
+
+	memset(packet, 0x55, sizeof(packet));
+	*icmp = (struct icmphdr){ .type = ICMP_ECHO };
+	icmp->un.echo.id = htons(getpid());
+	icmp->un.echo.sequence = htons(number);
+	icmp->checksum = checksum(packet, sizeof(packet));
+	return send(fd, packet, sizeof(packet), 0) < 0 ? -1 : 0;
+}
+
+/* The number of the next answer to us, or 0 if there was none in that time. */
+static uint16_t get_answer(int fd, int ms)
+{
+	uint64_t end = now_ns() + ms * 1000000ULL, now;
+	uint16_t packet[64];
+	const struct icmphdr *icmp = (const struct icmphdr *)(packet + 10);
+
+	for (;;) {
+		now = now_ns();
+		if (poll(&(struct pollfd){ fd, POLLIN, 0 }, 1, now < end ? (end - now) / 1000000 : 0) <= 0)
+			return 0;
+		if (recv(fd, packet, sizeof(packet), MSG_DONTWAIT) >= 28 && icmp->type == ICMP_ECHOREPLY &&
+		    ntohs(icmp->un.echo.id) == (uint16_t)getpid())
+			return ntohs(icmp->un.echo.sequence);
+	}
+}
+
+static int do_echo(char **arg, int n)
+{
+	static uint64_t sent_at[65536];
+	static char answered[65536];
+	uint32_t count, sent = 0, received = 0, duplicates = 0, number;
+	uint64_t due = now_ns(), apart, now;
+	int fd, wait;
+
+	if (n < 4)
+		usage();
+	fd = icmp_socket(arg[0]);
+	count = atol(arg[1]);
+	apart = atol(arg[2]) * 1000ULL;
+	wait = atoi(arg[3]);
+	while (received < count) {
+		now = now_ns();
+		if (sent < count && now >= due) {
+			sent++;
+			due += apart;
+			sent_at[sent & 0xffff] = now;
+			send_request(fd, sent);	/* without a route, or a carrier, it is just lost */
+			continue;
+		}
+		number = get_answer(fd, sent < count ? (due - now) / 1000000 + 1 : (uint64_t)wait);
+		if (!number && sent == count)
+			break;
+		if (!number)
+			continue;
+		printf("%u %llu\n", number, (unsigned long long)(now_ns() - sent_at[number]) / 1000);
+		if (answered[number]++)
+			duplicates++;
+		else
+			received++;
+	}
+	printf("%u sent %u received %u duplicates\n", sent, received, duplicates);
+	return 0;
+}
+
+static int do_flood(char **arg, int n)
+{
 	uint64_t start;
+	uint16_t number, got;
 	long i, count;
 	int fd;
 
 	if (n < 2)
 		usage();
-	to = ipv4(arg[0], 0);
+	fd = icmp_socket(arg[0]);
 	count = atol(arg[1]);
-	fd = socket(AF_INET, SOCK_RAW, IPPROTO_ICMP);
-	if (fd < 0 || connect(fd, (struct sockaddr *)&to, sizeof(to)) < 0)
-		die("socket");
-	memset(packet, 0x55, sizeof(packet));
 	start = now_ns();
 	for (i = 0; i < count; i++) {
-		sequence = htons(i);
-		*icmp = (struct icmphdr){ .type = ICMP_ECHO };
-		icmp->un.echo.id = htons(4711);
-		icmp->un.echo.sequence = sequence;
-		icmp->checksum = checksum(packet, sizeof(packet));
-		if (send(fd, packet, sizeof(packet), 0) < 0)
+		number = i % 65535 + 1;
+		if (send_request(fd, number))
 			die("send");
 		do {
-			if (poll(&(struct pollfd){ fd, POLLIN, 0 }, 1, 2000) <= 0) {
+			got = get_answer(fd, 2000);
+			if (!got) {
 				errno = ETIMEDOUT;
 				die(arg[0]);
 			}
-			if (recv(fd, reply, sizeof(reply), 0) < 28)
-				continue;
-		} while (back->type != ICMP_ECHOREPLY || back->un.echo.sequence != sequence);
+		} while (got != number);
 	}
 	printf("%llu\n", (unsigned long long)(now_ns() - start) / count);
 	return 0;
@@ -366,7 +436,7 @@ int main(int argc, char **argv)
 		const char *name;
 		int (*run)(char **arg, int n);
 	} commands[] = {
-		{ "send", do_send }, { "end", do_end }, { "recv", do_recv }, { "ping", do_ping },
+		{ "send", do_send }, { "end", do_end }, { "recv", do_recv }, { "echo", do_echo }, { "flood", do_flood },
 		{ "sink", do_sink }, { "source", do_source },
 	};
 	size_t i;
