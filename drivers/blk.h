@@ -4,8 +4,13 @@
 #define __UMF_BLK_H
 
 #include <linux/blk-mq.h>
+#include <linux/hrtimer.h>
+#include <linux/list.h>
+#include <linux/spinlock.h>
 #include <linux/types.h>
+#include <linux/workqueue.h>
 #include "blk_io.h"
+#include "fault.h"
 
 #define UMF_BLK_SEGMENTS	64
 #define UMF_BLK_SERIAL_LEN	21	/* with its NUL */
@@ -21,9 +26,22 @@ struct umf_blk_options {
 	unsigned int logical;	/* 0: as the image is */
 };
 
+/* What rules did to the disk as a whole, and what waits for them. */
+struct umf_blk_fault {
+	struct umf_site site;
+	struct work_struct protect;	/* the disk's read-only flag follows */
+	unsigned long levels;		/* BIT(…) as blk_fault.c has them */
+	spinlock_t lock;		/* waiting, and each fate on it */
+	struct list_head waiting;
+	spinlock_t marks_lock;		/* marks */
+	struct list_head marks;		/* badsector and stale rules */
+};
+
 struct umf_blk {
 	unsigned int unit;
+	bool ro;			/* as configured */
 	char *spec;			/* as configured */
+	struct umf_blk_fault fault;
 	struct umf_image *image;
 	struct umf_io_pool *pool;
 	struct blk_mq_tag_set tags;
@@ -31,16 +49,79 @@ struct umf_blk {
 	char serial[UMF_BLK_SERIAL_LEN];
 };
 
+#define UMF_BLK_FLIPS		4	/* corrupt effects of one request */
+#define UMF_BLK_DATA		32	/* bytes of data= */
+
+/* One corrupt effect, kept until there is data. */
+struct umf_blk_flip {
+	struct umf_rng rng;
+	u64 sector;			/* of the data's first byte */
+	u32 first, len;			/* bytes of the data */
+	u32 bits, bytes;		/* how many; both 0: put data */
+	u8 data[UMF_BLK_DATA];
+	u8 data_len;
+	bool sticky;			/* rng.state is the rule's seed */
+};
+
+enum umf_blk_wait {
+	UMF_WAIT_NONE,
+	UMF_WAIT_DELAY,			/* until its timer fires */
+	UMF_WAIT_HANG,			/* until its rule is out of force */
+	UMF_WAIT_TIMEOUT,		/* the same, or until blk-mq loses patience */
+};
+
+/* What rules do to a request. */
+struct umf_blk_fate {
+	blk_status_t status;		/* not BLK_STS_OK: it fails so */
+	bool skip;			/* it succeeds and is not done */
+	bool marks;			/* it writes where rules keep marks */
+	enum umf_blk_wait wait;
+	u32 rule;			/* that it waits for */
+	struct list_head list;		/* on fault.waiting */
+	struct hrtimer timer;
+	struct work_struct work;	/* what may sleep, before it is done */
+	struct umf_blk_mark *stale;	/* read: what is put in its place */
+	unsigned int flips;
+	struct umf_blk_flip flip[UMF_BLK_FLIPS];
+	struct umf_io_vec bounce;	/* write: the data as it will be wrong */
+};
+
 /* A request's own part. */
 struct umf_blk_cmd {
+	struct umf_blk *blk;
 	struct umf_io io;
+	blk_status_t status;		/* once it is done */
+	bool judged;			/* fate is valid */
 	struct umf_io_vec vec[UMF_BLK_SEGMENTS];
+	struct umf_blk_fate fate;
 };
 
 /* ---- blk_main.c ---- */
 
-/* An operation handed to the host is done. */
-void umf_blk_done(struct umf_io *io);
+/* Has it done: by the host, now or later. Any context. */
+void umf_blk_go(struct umf_blk_cmd *cmd, bool kick);
+/* It is over, as cmd->status says. Any context. */
+void umf_blk_end(struct umf_blk_cmd *cmd);
+
+/* ---- blk_fault.c ---- */
+
+int umf_blk_fault_add(struct umf_blk *blk);
+/* Lets go of all it holds. */
+void umf_blk_fault_del(struct umf_blk *blk);
+void umf_blk_fault_init_cmd(struct umf_blk_cmd *cmd);
+void umf_blk_fault_exit_cmd(struct umf_blk_cmd *cmd);
+
+static inline bool umf_blk_fault_active(const struct umf_blk *blk)
+{
+	return umf_site_active(&blk->fault.site);
+}
+
+/* Asks the rules, then umf_blk_go() or umf_blk_end(), now or later. */
+void umf_blk_fault_start(struct umf_blk_cmd *cmd);
+/* The host has done a request that was judged: what is left to do to it. */
+void umf_blk_fault_done(struct umf_blk_cmd *cmd);
+/* blk-mq has lost patience: was that what a rule wants? Then it is ended. */
+bool umf_blk_fault_timeout(struct umf_blk_cmd *cmd);
 
 /* ---- blk_image.c: opening, checking, making image files ---- */
 

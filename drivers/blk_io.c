@@ -15,7 +15,7 @@ static irqreturn_t io_irq(int irq, void *data)
 
 	for (; io; io = next) {
 		next = io->next;
-		umf_blk_done(io);
+		io->done(io);
 	}
 	return IRQ_HANDLED;
 }

@@ -49,6 +49,7 @@ struct umf_io {
 	enum umf_io_op op;
 	unsigned int flags;
 	int result;		/* 0 or -errno once it is done */
+	void (*done)(struct umf_io *io);	/* in the kernel, interrupts off */
 	unsigned int nvec;
 	const struct umf_io_vec *vec;
 	u64 sector, nr;		/* UMF_SECTOR each */

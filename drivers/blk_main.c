@@ -52,29 +52,33 @@ static blk_status_t status_of(int err)
 	}
 }
 
-static void end_cmd(struct umf_blk_cmd *cmd)
+void umf_blk_end(struct umf_blk_cmd *cmd)
 {
 	struct request *rq = blk_mq_rq_from_pdu(cmd);
-	blk_status_t status = status_of(cmd->io.result);
 
-	if (status == BLK_STS_NOTSUPP) {
+	if (cmd->status == BLK_STS_NOTSUPP) {
 		if (cmd->io.op == UMF_IO_DISCARD)
 			blk_queue_disable_discard(rq->q);
 		else if (cmd->io.op == UMF_IO_ZEROES)
 			blk_queue_disable_write_zeroes(rq->q);
 	}
-	blk_mq_end_request(rq, status);
+	blk_mq_end_request(rq, cmd->status);
 }
 
 static void umf_blk_complete(struct request *rq)
 {
-	end_cmd(blk_mq_rq_to_pdu(rq));
+	struct umf_blk_cmd *cmd = blk_mq_rq_to_pdu(rq);
+
+	if (cmd->judged)
+		umf_blk_fault_done(cmd);
+	umf_blk_end(cmd);
 }
 
-void umf_blk_done(struct umf_io *io)
+static void io_done(struct umf_io *io)
 {
 	struct umf_blk_cmd *cmd = container_of(io, struct umf_blk_cmd, io);
 
+	cmd->status = status_of(io->result);
 	blk_mq_complete_request(blk_mq_rq_from_pdu(cmd));
 }
 
@@ -86,6 +90,23 @@ static void submit(struct umf_blk *blk, struct umf_io *io, bool kick)
 	local_irq_save(flags);
 	umf_io_pool_submit(blk->pool, io, kick);
 	local_irq_restore(flags);
+}
+
+void umf_blk_go(struct umf_blk_cmd *cmd, bool kick)
+{
+	struct umf_io *io = &cmd->io;
+
+	io->result = umf_io_exec(cmd->blk->image, io, true);
+	if (io->result == -EAGAIN) {
+		submit(cmd->blk, io, kick);
+		return;
+	}
+	if (kick)
+		submit(cmd->blk, NULL, true);
+	cmd->status = status_of(io->result);
+	if (cmd->judged)
+		umf_blk_fault_done(cmd);
+	umf_blk_end(cmd);
 }
 
 static void map_data(struct umf_blk_cmd *cmd, struct request *rq)
@@ -145,24 +166,29 @@ static bool map_request(struct umf_blk_cmd *cmd, struct request *rq)
 	}
 }
 
+/* At its first use: before, it is zeros. */
+static void init_cmd(struct umf_blk_cmd *cmd, struct umf_blk *blk)
+{
+	cmd->blk = blk;
+	cmd->io.done = io_done;
+	umf_blk_fault_init_cmd(cmd);
+}
+
 static blk_status_t umf_blk_queue_rq(struct blk_mq_hw_ctx *hctx,
 				     const struct blk_mq_queue_data *bd)
 {
-	struct umf_blk *blk = hctx->queue->queuedata;
 	struct umf_blk_cmd *cmd = blk_mq_rq_to_pdu(bd->rq);
-	struct umf_io *io = &cmd->io;
 
+	if (unlikely(!cmd->blk))
+		init_cmd(cmd, hctx->queue->queuedata);
 	if (!map_request(cmd, bd->rq))
 		return BLK_STS_NOTSUPP;
 	blk_mq_start_request(bd->rq);
-	io->result = umf_io_exec(blk->image, io, true);
-	if (io->result == -EAGAIN) {
-		submit(blk, io, bd->last);
-	} else {
-		if (bd->last)
-			submit(blk, NULL, true);
-		end_cmd(cmd);
-	}
+	cmd->judged = umf_blk_fault_active(cmd->blk);
+	if (cmd->judged)
+		umf_blk_fault_start(cmd);
+	else
+		umf_blk_go(cmd, bd->last);
 	return BLK_STS_OK;
 }
 
@@ -171,10 +197,23 @@ static void umf_blk_commit_rqs(struct blk_mq_hw_ctx *hctx)
 	submit(hctx->queue->queuedata, NULL, true);
 }
 
-/* The host is slow, but it will answer. */
+/* The host may be slow, but it will answer. */
 static enum blk_eh_timer_return umf_blk_timeout(struct request *rq)
 {
+	struct umf_blk_cmd *cmd = blk_mq_rq_to_pdu(rq);
+
+	if (cmd->judged && umf_blk_fault_timeout(cmd))
+		return BLK_EH_DONE;
 	return BLK_EH_RESET_TIMER;
+}
+
+static void umf_blk_exit_request(struct blk_mq_tag_set *set, struct request *rq,
+				 unsigned int hctx)
+{
+	struct umf_blk_cmd *cmd = blk_mq_rq_to_pdu(rq);
+
+	if (cmd->blk)
+		umf_blk_fault_exit_cmd(cmd);
 }
 
 static const struct blk_mq_ops umf_blk_mq_ops = {
@@ -182,6 +221,7 @@ static const struct blk_mq_ops umf_blk_mq_ops = {
 	.commit_rqs	= umf_blk_commit_rqs,
 	.complete	= umf_blk_complete,
 	.timeout	= umf_blk_timeout,
+	.exit_request	= umf_blk_exit_request,
 };
 
 /* ---- the disk ---- */
@@ -257,9 +297,13 @@ static int add_disk_of(struct umf_blk *blk, const struct umf_blk_options *opt,
 	set_capacity(disk, sectors);
 	set_disk_ro(disk, opt->ro);
 	blk->disk = disk;
-	err = device_add_disk(NULL, disk, umf_blk_groups);
-	if (!err)
-		return 0;
+	err = umf_blk_fault_add(blk);
+	if (!err) {
+		err = device_add_disk(NULL, disk, umf_blk_groups);
+		if (!err)
+			return 0;
+		umf_blk_fault_del(blk);
+	}
 	snprintf(error, UMF_BLK_ERROR_LEN, "cannot be registered (error %d)",
 		 err);
 	put_disk(disk);
@@ -338,6 +382,7 @@ static int umf_blk_create(unsigned int unit, const char *text, char *error)
 		err = umf_image_open(&opt, &blk->image, error);
 	if (err)
 		goto out_free;
+	blk->ro = opt.ro;
 	if (opt.serial)
 		strscpy(blk->serial, opt.serial);
 	else
@@ -376,6 +421,7 @@ out_free:
 static void umf_blk_destroy(struct umf_blk *blk)
 {
 	umf_blks[blk->unit] = NULL;
+	umf_blk_fault_del(blk);
 	del_gendisk(blk->disk);
 	put_disk(blk->disk);
 	blk_mq_free_tag_set(&blk->tags);

@@ -17,6 +17,9 @@ static const char *const op_words[] = {
 	[UMF_OP_ZEROES] = "zeroes", [UMF_OP_FUA] = "fua", NULL
 };
 
+#define STATUS_FORM \
+	"ioerr|medium|transport|target|protection|nospc|timeout|resv|offline|notsupp"
+
 static const char *const status_words[] = {
 	[UMF_STATUS_IOERR] = "ioerr", [UMF_STATUS_MEDIUM] = "medium",
 	[UMF_STATUS_TRANSPORT] = "transport", [UMF_STATUS_TARGET] = "target",
@@ -78,7 +81,7 @@ const struct umf_param umf_params[UMF_K_MAX] = {
 	[UMF_K_STATUS] = {
 		.name = "status", .type = UMF_T_WORD, .group = UMF_G_EFFECT,
 		.words = status_words,
-		.form = "ioerr|medium|transport|target|protection|nospc|timeout|resv|offline|notsupp",
+		.form = STATUS_FORM,
 		.help = "how it fails, ioerr unless given",
 	},
 	[UMF_K_REWRITES] = {

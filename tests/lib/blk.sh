@@ -107,3 +107,24 @@ raw_image()
 	truncate -s "$2" "$1"
 	[ -z "${3:-}" ] || "$blkprobe" write "$1" 0 $(($(stat -c %s "$1") / 512)) "$3" 2048
 }
+
+# rule <umid> <action>… : adds a rule on umfa, its name is r unless id= is given; else ends the test
+rule()
+{
+	local umid=$1 id=(id=r)
+	shift
+
+	[[ " $* " != *" id="* ]] || id=()
+	fault "$umid" add umfa "$@" "${id[@]}" >/dev/null || exit 1
+}
+
+stat_of()
+{
+	fault "$1" stats "$2" | sed -n "s/.* $3=\([^ ]*\).*/\1/p"
+}
+
+# The `what` of each record of a rule, joined.
+events_of()
+{
+	fault "$1" events | grep -F " rule=$2 " | sed 's/.*what="\([^"]*\)".*/\1/' | joined
+}

@@ -79,8 +79,9 @@ static unsigned int differs(const void *a, const void *b)
 static void tell(const struct sector *s, uint64_t number, char *what)
 {
 	static const struct sector zero;
+	uint64_t version = s->version, v;
 	struct sector want;
-	unsigned int n;
+	unsigned int n, m;
 
 	if (!memcmp(s, &zero, SECTOR)) {
 		strcpy(what, "zero");
@@ -92,8 +93,19 @@ static void tell(const struct sector *s, uint64_t number, char *what)
 		sprintf(what, "v%llu", (unsigned long long)s->version);
 	else if (!n)
 		sprintf(what, "v%llu@%llu", (unsigned long long)s->version, (unsigned long long)s->number);
-	else if (n < 1024)
-		sprintf(what, "bad%u v%llu", n, (unsigned long long)s->version);
+	if (!n)
+		return;
+	/* the version itself may be wrong */
+	for (v = 0; v < 256; v++) {
+		make(&want, number, v);
+		m = differs(s, &want);
+		if (m < n) {
+			n = m;
+			version = v;
+		}
+	}
+	if (n < 1024)
+		sprintf(what, "bad%u v%llu", n, (unsigned long long)version);
 	else
 		strcpy(what, "bad");
 }

@@ -1,0 +1,943 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What a verdict does to a request.
+ *
+ * The fault core is asked once for each request, as the block layer merged it.
+ * The effects add up in the request's fate and are applied in this order:
+ *
+ *	it waits	the sum of its delays, or until its rule ends (hang)
+ *	it ends		failed (error, badsector, a level) or, undone, well (lost)
+ *	it is changed	where (misdirect), how much (torn), what (corrupt), how
+ *			durably (flushlie)
+ *	it is done	by the host
+ *	it is read	its data is replaced (stale), then corrupted
+ *
+ * Levels (offline, readonly, nospace) are looked at before the rules are asked
+ * and again when a request that waited goes on.
+ *
+ * Some rules keep marks of sectors: how often a bad one was rewritten, what a
+ * stale one held. The marks are a rule's own (umf_blk_mark), counted, since a
+ * request may still need them when the rule is gone.
+ */
+#include <linux/bitops.h>
+#include <linux/blkdev.h>
+#include <linux/hex.h>
+#include <linux/refcount.h>
+#include <linux/slab.h>
+#include <linux/xarray.h>
+#include "blk.h"
+
+#define STALE_MAX	65536	/* sectors a rule remembers: 32 MiB */
+#define WINDOW_GRACE	20000000	/* ns that an edge's timer may be late */
+
+enum level {
+	LEVEL_OFFLINE,
+	LEVEL_READONLY,
+	LEVEL_NOSPACE,
+};
+
+/* What the core is asked about. */
+struct umf_blk_asked {
+	struct umf_op op;
+	struct umf_blk_cmd *cmd;
+	u64 kinds;		/* BIT_ULL(UMF_OP_…) */
+};
+
+static const struct umf_blk_asked *asked_of(const struct umf_op *op)
+{
+	return container_of_const(op, struct umf_blk_asked, op);
+}
+
+/* What a rule keeps. */
+struct umf_blk_mark {
+	refcount_t refs;
+	struct list_head list;	/* on fault.marks, of badsector and stale */
+	const struct umf_rule *rule;
+	u64 first, last;	/* sectors */
+	u64 rewrites;
+	struct xarray sectors;	/* bad: a count; stale: the old content */
+	u64 nr;			/* stale: of them; only in fault_wq */
+	spinlock_t lock;	/* free_at */
+	u64 free_at;		/* rate: ns, when the next one can begin */
+	u8 data[UMF_BLK_DATA];
+	u8 data_len;
+};
+
+static struct workqueue_struct *fault_wq;	/* one work at a time */
+
+static struct umf_blk *blk_of(struct umf_site *site)
+{
+	return container_of(site, struct umf_blk, fault.site);
+}
+
+static const struct umf_rule *rule_of(const struct umf_effect *effect)
+{
+	return container_of(effect->spec, struct umf_rule, spec);
+}
+
+static bool writes(const struct umf_io *io)
+{
+	return io->op == UMF_IO_WRITE || io->op == UMF_IO_DISCARD ||
+	       io->op == UMF_IO_ZEROES;
+}
+
+/* ---- rules ---- */
+
+static void mark_put(struct umf_blk_mark *mark)
+{
+	unsigned long index;
+	void *entry;
+
+	if (!refcount_dec_and_test(&mark->refs))
+		return;
+	xa_for_each(&mark->sectors, index, entry)
+		if (!xa_is_value(entry))
+			kfree(entry);
+	xa_destroy(&mark->sectors);
+	kfree(mark);
+}
+
+static int parse_data(struct umf_blk_mark *mark, const char *text,
+		      struct umf_reply *reply)
+{
+	size_t len = strlen(text);
+
+	if (len % 2 || len > 2 * sizeof(mark->data) ||
+	    hex2bin(mark->data, text, len / 2))
+		return umf_fail(reply, -EINVAL,
+				"data=%s: must be 1 to %zu bytes in hex", text,
+				sizeof(mark->data));
+	mark->data_len = len / 2;
+	return 0;
+}
+
+static int check_rule(const struct umf_spec *spec, u64 capacity,
+		      struct umf_reply *reply)
+{
+	u64 how = spec->have & (BIT_ULL(UMF_K_BITS) | BIT_ULL(UMF_K_BYTES) |
+				BIT_ULL(UMF_K_DATA));
+
+	if (umf_has(spec, UMF_K_SECTORS) &&
+	    spec->val[UMF_K_SECTORS].a >= capacity)
+		return umf_fail(reply, -EINVAL,
+				"sectors=%llu: the disk has only %llu",
+				spec->val[UMF_K_SECTORS].a, capacity);
+	if (hweight64(how) > 1)
+		return umf_fail(reply, -EINVAL,
+				"bits=, bytes= and data= exclude each other");
+	if (spec->action == UMF_A_BLK_RATE && !umf_has(spec, UMF_K_IOPS) &&
+	    !umf_has(spec, UMF_K_BPS))
+		return umf_fail(reply, -EINVAL, "rate needs iops= or bps=");
+	return 0;
+}
+
+static int fault_prepare(struct umf_rule *rule, struct umf_reply *reply)
+{
+	struct umf_blk *blk = blk_of(rule->site);
+	const struct umf_spec *spec = &rule->spec;
+	struct umf_blk_mark *mark;
+	int err;
+
+	err = check_rule(spec, get_capacity(blk->disk), reply);
+	if (err)
+		return err;
+	mark = kzalloc_obj(*mark);
+	if (!mark)
+		return umf_fail(reply, -ENOMEM, "out of memory");
+	refcount_set(&mark->refs, 1);
+	INIT_LIST_HEAD(&mark->list);
+	spin_lock_init(&mark->lock);
+	xa_init_flags(&mark->sectors, XA_FLAGS_LOCK_IRQ);
+	mark->rule = rule;
+	mark->last = U64_MAX;
+	if (umf_has(spec, UMF_K_SECTORS)) {
+		mark->first = spec->val[UMF_K_SECTORS].a;
+		mark->last = spec->val[UMF_K_SECTORS].b;
+	}
+	mark->rewrites = umf_num(spec, UMF_K_REWRITES, 1);
+	if (umf_has(spec, UMF_K_DATA)) {
+		err = parse_data(mark, spec->val[UMF_K_DATA].text, reply);
+		if (err) {
+			kfree(mark);
+			return err;
+		}
+	}
+	rule->priv = mark;
+	if (spec->action == UMF_A_BLK_BADSECTOR ||
+	    spec->action == UMF_A_BLK_STALE) {
+		spin_lock_irq(&blk->fault.marks_lock);
+		list_add_tail(&mark->list, &blk->fault.marks);
+		spin_unlock_irq(&blk->fault.marks_lock);
+	}
+	return 0;
+}
+
+static void fault_release(struct umf_rule *rule)
+{
+	struct umf_blk *blk = blk_of(rule->site);
+	struct umf_blk_mark *mark = rule->priv;
+
+	spin_lock_irq(&blk->fault.marks_lock);
+	list_del_init(&mark->list);
+	spin_unlock_irq(&blk->fault.marks_lock);
+	mark_put(mark);
+}
+
+/* Which kinds of operations an action is about at all. */
+static u64 kinds_of(enum umf_action_id action)
+{
+	switch (action) {
+	case UMF_A_BLK_BADSECTOR:
+	case UMF_A_BLK_STALE:
+		return BIT_ULL(UMF_OP_READ);
+	case UMF_A_BLK_TORN:
+		return BIT_ULL(UMF_OP_WRITE);
+	case UMF_A_BLK_CORRUPT:
+	case UMF_A_BLK_MISDIRECT:
+		return BIT_ULL(UMF_OP_READ) | BIT_ULL(UMF_OP_WRITE);
+	case UMF_A_BLK_LOST:
+		return BIT_ULL(UMF_OP_WRITE) | BIT_ULL(UMF_OP_DISCARD) |
+		       BIT_ULL(UMF_OP_ZEROES);
+	case UMF_A_BLK_FLUSHLIE:
+		return BIT_ULL(UMF_OP_FLUSH) | BIT_ULL(UMF_OP_FUA);
+	default:
+		return ~0ULL;
+	}
+}
+
+/* Cuts sectors of an operation to those of a rule; false: there are none. */
+static bool overlap(const struct umf_blk_mark *mark, const struct umf_io *io,
+		    u64 *first, u64 *last)
+{
+	*first = max(mark->first, io->sector);
+	*last = min(mark->last, io->sector + io->nr - 1);
+	return io->nr && *first <= *last;
+}
+
+static bool any_bad(const struct umf_blk_mark *mark, u64 first, u64 last)
+{
+	struct umf_blk_mark *own = (struct umf_blk_mark *)mark;
+	void *entry;
+
+	for (; first <= last; first++) {
+		entry = xa_load(&own->sectors, first);
+		if (!mark->rewrites || !entry ||
+		    xa_to_value(entry) < mark->rewrites)
+			return true;
+	}
+	return false;
+}
+
+static bool fault_match(const struct umf_rule *rule, const struct umf_op *op)
+{
+	const struct umf_blk_asked *bop = asked_of(op);
+	const struct umf_spec *spec = &rule->spec;
+	const struct umf_blk_mark *mark = rule->priv;
+	u64 first, last;
+
+	if (!(bop->kinds & kinds_of(spec->action)))
+		return false;
+	if (umf_has(spec, UMF_K_OP) && !(bop->kinds & spec->val[UMF_K_OP].a))
+		return false;
+	if (!umf_has(spec, UMF_K_SECTORS))
+		return true;
+	if (!overlap(mark, &bop->cmd->io, &first, &last))
+		return false;
+	return spec->action != UMF_A_BLK_BADSECTOR || any_bad(mark, first, last);
+}
+
+/* ---- effects whose size is drawn ---- */
+
+static u64 torn_done(const struct umf_effect *effect, u64 nr)
+{
+	struct umf_rng rng = effect->rng;
+
+	if (umf_has(effect->spec, UMF_K_DONE))
+		return min(effect->spec->val[UMF_K_DONE].a, nr);
+	return umf_rng_below(&rng, nr);
+}
+
+static u64 misdirect_to(const struct umf_effect *effect,
+			const struct umf_blk_cmd *cmd)
+{
+	u64 unit = queue_logical_block_size(cmd->blk->disk->queue) / UMF_SECTOR;
+	u64 room = (get_capacity(cmd->blk->disk) - cmd->io.nr) / unit;
+	u64 from = cmd->io.sector / unit, shift;
+	struct umf_rng rng = effect->rng;
+
+	if (!room)
+		return cmd->io.sector;
+	if (umf_has(effect->spec, UMF_K_SHIFT))
+		shift = DIV_ROUND_UP_ULL(effect->spec->val[UMF_K_SHIFT].a, unit);
+	else
+		shift = 1 + umf_rng_below(&rng, room);
+	return (from + shift) % (room + 1) * unit;
+}
+
+static const char *op_name(const struct umf_io *io)
+{
+	static const char *const names[] = {
+		[UMF_IO_READ] = "read", [UMF_IO_WRITE] = "write",
+		[UMF_IO_FLUSH] = "flush", [UMF_IO_DISCARD] = "discard",
+		[UMF_IO_ZEROES] = "zeroes",
+	};
+
+	return names[io->op];
+}
+
+static void fault_describe(const struct umf_op *op,
+			   const struct umf_effect *effect, char *buf,
+			   size_t len)
+{
+	const struct umf_blk_asked *bop = asked_of(op);
+	const struct umf_io *io = &bop->cmd->io;
+	const struct umf_spec *spec = effect->spec;
+	int n;
+
+	n = scnprintf(buf, len, "%s%s", op_name(io),
+		      io->flags & UMF_IO_FUA ? " fua" : "");
+	if (io->nr)
+		n += scnprintf(buf + n, len - n, " %llu+%llu", io->sector,
+			       io->nr);
+	switch (effect->action) {
+	case UMF_A_BLK_ERROR:
+		n += scnprintf(buf + n, len - n, " %s",
+			       umf_params[UMF_K_STATUS].words[umf_num(spec, UMF_K_STATUS, 0)]);
+		break;
+	case UMF_A_BLK_TORN:
+		n += scnprintf(buf + n, len - n, " %llu written",
+			       torn_done(effect, io->nr));
+		break;
+	case UMF_A_BLK_MISDIRECT:
+		n += scnprintf(buf + n, len - n, " at %llu",
+			       misdirect_to(effect, bop->cmd));
+		break;
+	case UMF_A_BLK_DELAY:
+		n += scnprintf(buf + n, len - n, " %lluns", effect->arg);
+		break;
+	default:
+		break;
+	}
+}
+
+/* ---- corruption ---- */
+
+static u8 *byte_at(const struct umf_io_vec *vec, u32 at)
+{
+	while (at >= vec->len)
+		at -= vec++->len;
+	return (u8 *)vec->base + at;
+}
+
+/* @n places, one in each @n-th part of @total: never the same twice. */
+static u32 place(struct umf_rng *rng, u32 i, u32 n, u32 total)
+{
+	u64 lo = (u64)total * i / n, hi = (u64)total * (i + 1) / n;
+
+	return lo + umf_rng_below(rng, hi - lo);
+}
+
+static void flip_range(const struct umf_io_vec *vec,
+		       const struct umf_blk_flip *flip, struct umf_rng *rng,
+		       u32 first, u32 len)
+{
+	u32 i, n, at;
+
+	if (flip->bits) {
+		n = min(flip->bits, len * 8);
+		for (i = 0; i < n; i++) {
+			at = place(rng, i, n, len * 8);
+			*byte_at(vec, first + at / 8) ^= 1 << at % 8;
+		}
+	} else if (flip->bytes) {
+		n = min(flip->bytes, len);
+		for (i = 0; i < n; i++) {
+			at = place(rng, i, n, len);
+			*byte_at(vec, first + at) ^= 1 + umf_rng_below(rng, 255);
+		}
+	} else {
+		n = min_t(u32, flip->data_len, len);
+		at = umf_rng_below(rng, len - n + 1);
+		for (i = 0; i < n; i++)
+			*byte_at(vec, first + at + i) = flip->data[i];
+	}
+}
+
+static void corrupt(const struct umf_io_vec *vec, const struct umf_blk_flip *flip)
+{
+	struct umf_rng rng = flip->rng;
+	u32 at;
+
+	if (!flip->sticky) {
+		flip_range(vec, flip, &rng, flip->first, flip->len);
+		return;
+	}
+	for (at = flip->first; at < flip->first + flip->len; at += UMF_SECTOR) {
+		rng.state = umf_mix64(flip->rng.state ^
+				      umf_mix64(flip->sector + at / UMF_SECTOR));
+		flip_range(vec, flip, &rng, at, UMF_SECTOR);
+	}
+}
+
+static void add_flip(struct umf_blk_cmd *cmd, const struct umf_effect *effect)
+{
+	const struct umf_spec *spec = effect->spec;
+	const struct umf_rule *rule = rule_of(effect);
+	const struct umf_blk_mark *mark = rule->priv;
+	struct umf_blk_fate *fate = &cmd->fate;
+	struct umf_blk_flip *flip = &fate->flip[fate->flips];
+	u64 first, last;
+
+	if (fate->flips == UMF_BLK_FLIPS ||
+	    !overlap(mark, &cmd->io, &first, &last))
+		return;
+	memset(flip, 0, sizeof(*flip));
+	flip->rng = effect->rng;
+	flip->sector = cmd->io.sector;
+	flip->first = (first - cmd->io.sector) * UMF_SECTOR;
+	flip->len = (last - first + 1) * UMF_SECTOR;
+	flip->sticky = umf_num(spec, UMF_K_STICKY, 0);
+	if (flip->sticky)
+		flip->rng.state = rule->trig.seed;
+	if (umf_has(spec, UMF_K_DATA)) {
+		memcpy(flip->data, mark->data, mark->data_len);
+		flip->data_len = mark->data_len;
+	} else if (umf_has(spec, UMF_K_BYTES)) {
+		flip->bytes = spec->val[UMF_K_BYTES].a;
+	} else {
+		flip->bits = umf_num(spec, UMF_K_BITS, 1);
+	}
+	fate->flips++;
+}
+
+/* ---- marks ---- */
+
+static bool has_marks(struct umf_blk *blk)
+{
+	return !list_empty_careful(&blk->fault.marks);
+}
+
+static void heal(struct umf_blk_mark *mark, u64 first, u64 last)
+{
+	unsigned long flags, count;
+	void *entry;
+
+	xa_lock_irqsave(&mark->sectors, flags);
+	for (; first <= last; first++) {
+		entry = xa_load(&mark->sectors, first);
+		count = entry ? xa_to_value(entry) : 0;
+		if (count < mark->rewrites)
+			__xa_store(&mark->sectors, first,
+				   xa_mk_value(count + 1), GFP_ATOMIC);
+	}
+	xa_unlock_irqrestore(&mark->sectors, flags);
+}
+
+/* Sectors were written: bad ones among them have one write less to go. */
+static void heal_all(struct umf_blk *blk, const struct umf_io *io)
+{
+	struct umf_blk_mark *mark;
+	unsigned long flags;
+	u64 first, last;
+
+	spin_lock_irqsave(&blk->fault.marks_lock, flags);
+	list_for_each_entry(mark, &blk->fault.marks, list)
+		if (mark->rule->spec.action == UMF_A_BLK_BADSECTOR &&
+		    overlap(mark, io, &first, &last))
+			heal(mark, first, last);
+	spin_unlock_irqrestore(&blk->fault.marks_lock, flags);
+}
+
+/* A stale rule that covers some of these sectors and comes after @prev. */
+static struct umf_blk_mark *next_stale(struct umf_blk *blk,
+				       const struct umf_io *io,
+				       struct umf_blk_mark *prev)
+{
+	struct umf_blk_mark *mark, *found = NULL;
+	bool behind = !prev;
+	u64 first, last;
+
+	spin_lock_irq(&blk->fault.marks_lock);
+	list_for_each_entry(mark, &blk->fault.marks, list) {
+		if (behind && mark->rule->spec.action == UMF_A_BLK_STALE &&
+		    overlap(mark, io, &first, &last)) {
+			refcount_inc(&mark->refs);
+			found = mark;
+			break;
+		}
+		if (mark == prev)
+			behind = true;
+	}
+	spin_unlock_irq(&blk->fault.marks_lock);
+	if (prev)
+		mark_put(prev);
+	return found;
+}
+
+/* Keeps what a sector holds, in place of what is kept of it. */
+static void keep_old(struct umf_blk *blk, struct umf_blk_mark *mark, u64 sector)
+{
+	void *old, *data = xa_load(&mark->sectors, sector);
+	struct umf_io_vec vec = { .len = UMF_SECTOR };
+	struct umf_io io = {
+		.op = UMF_IO_READ, .sector = sector, .nr = 1,
+		.nvec = 1, .vec = &vec,
+	};
+
+	if (!data) {
+		if (mark->nr == STALE_MAX)
+			return;
+		data = kmalloc(UMF_SECTOR, GFP_NOIO);
+		if (!data)
+			return;
+		vec.base = data;
+		if (umf_io_exec(blk->image, &io, false)) {
+			kfree(data);
+			return;
+		}
+		old = xa_store_irq(&mark->sectors, sector, data, GFP_NOIO);
+		if (xa_is_err(old))
+			kfree(data);
+		else
+			mark->nr++;
+		return;
+	}
+	vec.base = data;
+	umf_io_exec(blk->image, &io, false);
+}
+
+static void keep_stale(struct umf_blk *blk, const struct umf_io *io)
+{
+	struct umf_blk_mark *mark = NULL;
+	u64 first, last;
+
+	while ((mark = next_stale(blk, io, mark)))
+		if (overlap(mark, io, &first, &last))
+			for (; first <= last; first++)
+				keep_old(blk, mark, first);
+}
+
+static void show_stale(struct umf_blk_cmd *cmd)
+{
+	struct umf_blk_mark *mark = cmd->fate.stale;
+	const struct umf_io *io = &cmd->io;
+	u64 first, last;
+	void *data;
+	u32 i, at;
+
+	if (!overlap(mark, io, &first, &last))
+		return;
+	for (; first <= last; first++) {
+		data = xa_load(&mark->sectors, first);
+		at = (first - io->sector) * UMF_SECTOR;
+		for (i = 0; data && i < UMF_SECTOR; i++)
+			*byte_at(io->vec, at + i) = ((u8 *)data)[i];
+	}
+}
+
+/* ---- a request's way ---- */
+
+/* How levels have it fail; BLK_STS_OK: they do not. */
+static blk_status_t level_status(struct umf_blk *blk, const struct umf_io *io)
+{
+	unsigned long levels = READ_ONCE(blk->fault.levels);
+
+	if (levels & BIT(LEVEL_OFFLINE))
+		return BLK_STS_OFFLINE;
+	if (!writes(io))
+		return BLK_STS_OK;
+	if (levels & BIT(LEVEL_READONLY))
+		return BLK_STS_IOERR;
+	if ((levels & BIT(LEVEL_NOSPACE)) && io->op != UMF_IO_DISCARD)
+		return BLK_STS_NOSPC;
+	return BLK_STS_OK;
+}
+
+static void end_with(struct umf_blk_cmd *cmd, blk_status_t status)
+{
+	cmd->status = status;
+	umf_blk_fault_done(cmd);
+	umf_blk_end(cmd);
+}
+
+/* In the worker: what has to be read or copied before a write. */
+static void prepare_write(struct work_struct *work)
+{
+	struct umf_blk_cmd *cmd = container_of(work, struct umf_blk_cmd,
+					       fate.work);
+	struct umf_blk_fate *fate = &cmd->fate;
+	u64 left = cmd->io.nr * UMF_SECTOR;
+	unsigned int i;
+	u8 *to;
+
+	if (has_marks(cmd->blk))
+		keep_stale(cmd->blk, &cmd->io);
+	if (fate->flips) {
+		to = kvmalloc(left, GFP_NOIO);
+		if (!to) {
+			end_with(cmd, BLK_STS_RESOURCE);
+			return;
+		}
+		fate->bounce.base = to;
+		fate->bounce.len = left;
+		for (i = 0; left; i++) {
+			u64 part = min_t(u64, left, cmd->vec[i].len);
+
+			memcpy(to, cmd->vec[i].base, part);
+			to += part;
+			left -= part;
+		}
+		for (i = 0; i < fate->flips; i++)
+			corrupt(&fate->bounce, &fate->flip[i]);
+		cmd->io.vec = &fate->bounce;
+		cmd->io.nvec = 1;
+	}
+	umf_blk_go(cmd, true);
+}
+
+/* It has waited long enough. */
+static void go_on(struct umf_blk_cmd *cmd)
+{
+	struct umf_blk_fate *fate = &cmd->fate;
+	blk_status_t status = level_status(cmd->blk, &cmd->io);
+
+	if (status == BLK_STS_OK)
+		status = fate->status;
+	if (status != BLK_STS_OK || fate->skip) {
+		end_with(cmd, status);
+		return;
+	}
+	fate->marks = writes(&cmd->io) && has_marks(cmd->blk);
+	if (fate->marks || (fate->flips && cmd->io.op == UMF_IO_WRITE))
+		queue_work(fault_wq, &fate->work);
+	else
+		umf_blk_go(cmd, true);
+}
+
+void umf_blk_fault_done(struct umf_blk_cmd *cmd)
+{
+	struct umf_blk_fate *fate = &cmd->fate;
+	unsigned int i;
+
+	if (cmd->status == BLK_STS_OK && !fate->skip) {
+		if (fate->stale)
+			show_stale(cmd);
+		if (cmd->io.op == UMF_IO_READ)
+			for (i = 0; i < fate->flips; i++)
+				corrupt(cmd->io.vec, &fate->flip[i]);
+		if (fate->marks && cmd->io.op != UMF_IO_DISCARD)
+			heal_all(cmd->blk, &cmd->io);
+	}
+	if (fate->stale)
+		mark_put(fate->stale);
+	fate->stale = NULL;
+	kvfree(fate->bounce.base);
+	fate->bounce.base = NULL;
+}
+
+/* ---- waiting ---- */
+
+struct judgement {
+	enum umf_blk_wait wait;
+	u32 rule;
+	u64 delay;
+};
+
+static void wait_for(struct umf_blk_cmd *cmd, const struct judgement *judgement)
+{
+	struct umf_blk_fault *fault = &cmd->blk->fault;
+	struct umf_blk_fate *fate = &cmd->fate;
+	u64 delay = judgement->delay;
+	unsigned long flags;
+
+	spin_lock_irqsave(&fault->lock, flags);
+	fate->wait = judgement->wait;
+	fate->rule = judgement->rule;
+	list_add_tail(&fate->list, &fault->waiting);
+	/* its window may have closed since the rule was asked: look later */
+	if (fate->wait != UMF_WAIT_DELAY)
+		delay = umf_rule_in_force(&fault->site, fate->rule) ? 0 :
+			WINDOW_GRACE;
+	if (delay)
+		hrtimer_start(&fate->timer, ns_to_ktime(delay),
+			      HRTIMER_MODE_REL_SOFT);
+	spin_unlock_irqrestore(&fault->lock, flags);
+}
+
+/* Whoever gets true takes the request from here. */
+static bool stop_waiting(struct umf_blk_cmd *cmd, enum umf_blk_wait wait)
+{
+	struct umf_blk_fault *fault = &cmd->blk->fault;
+	struct umf_blk_fate *fate = &cmd->fate;
+	unsigned long flags;
+	bool waited;
+
+	spin_lock_irqsave(&fault->lock, flags);
+	waited = fate->wait == wait;
+	if (waited) {
+		fate->wait = UMF_WAIT_NONE;
+		list_del(&fate->list);
+	}
+	spin_unlock_irqrestore(&fault->lock, flags);
+	return waited;
+}
+
+/* Is what it waits for over? */
+static bool over(struct umf_site *site, const struct umf_blk_fate *fate)
+{
+	if (fate->wait == UMF_WAIT_DELAY)
+		return !umf_rule_listed(site, fate->rule);
+	return !umf_rule_in_force(site, fate->rule);
+}
+
+static enum hrtimer_restart wait_timer(struct hrtimer *timer)
+{
+	struct umf_blk_cmd *cmd = container_of(timer, struct umf_blk_cmd,
+					       fate.timer);
+	enum umf_blk_wait wait = READ_ONCE(cmd->fate.wait);
+
+	if (wait != UMF_WAIT_NONE &&
+	    (wait == UMF_WAIT_DELAY || over(&cmd->blk->fault.site, &cmd->fate)) &&
+	    stop_waiting(cmd, wait))
+		go_on(cmd);
+	return HRTIMER_NORESTART;
+}
+
+bool umf_blk_fault_timeout(struct umf_blk_cmd *cmd)
+{
+	if (!stop_waiting(cmd, UMF_WAIT_TIMEOUT))
+		return false;
+	end_with(cmd, BLK_STS_TIMEOUT);
+	return true;
+}
+
+/* ---- verdicts ---- */
+
+static const blk_status_t statuses[] = {
+	[UMF_STATUS_IOERR] = BLK_STS_IOERR,
+	[UMF_STATUS_MEDIUM] = BLK_STS_MEDIUM,
+	[UMF_STATUS_TRANSPORT] = BLK_STS_TRANSPORT,
+	[UMF_STATUS_TARGET] = BLK_STS_TARGET,
+	[UMF_STATUS_PROTECTION] = BLK_STS_PROTECTION,
+	[UMF_STATUS_NOSPC] = BLK_STS_NOSPC,
+	[UMF_STATUS_TIMEOUT] = BLK_STS_TIMEOUT,
+	[UMF_STATUS_RESV] = BLK_STS_RESV_CONFLICT,
+	[UMF_STATUS_OFFLINE] = BLK_STS_OFFLINE,
+	[UMF_STATUS_NOTSUPP] = BLK_STS_NOTSUPP,
+};
+
+/* How long an operation of that many bytes waits for its turn, ns. */
+static u64 rate_wait(const struct umf_effect *effect, u64 bytes)
+{
+	struct umf_blk_mark *mark = rule_of(effect)->priv;
+	const struct umf_spec *spec = effect->spec;
+	u64 now = ktime_get_ns(), cost = 0, wait;
+	unsigned long flags;
+
+	if (umf_has(spec, UMF_K_IOPS))
+		cost = UMF_NSEC / spec->val[UMF_K_IOPS].a;
+	if (umf_has(spec, UMF_K_BPS))
+		cost = max(cost, mul_u64_u64_div_u64(bytes, UMF_NSEC,
+						     spec->val[UMF_K_BPS].a));
+	spin_lock_irqsave(&mark->lock, flags);
+	mark->free_at = max(mark->free_at, now) + cost;
+	wait = mark->free_at - now;
+	spin_unlock_irqrestore(&mark->lock, flags);
+	return wait;
+}
+
+static void apply(struct umf_blk_cmd *cmd, const struct umf_effect *effect,
+		  struct judgement *judgement)
+{
+	struct umf_blk_fate *fate = &cmd->fate;
+	struct umf_io *io = &cmd->io;
+	u64 wait;
+
+	switch (effect->action) {
+	case UMF_A_BLK_ERROR:
+		fate->status = statuses[umf_num(effect->spec, UMF_K_STATUS, 0)];
+		break;
+	case UMF_A_BLK_BADSECTOR:
+		fate->status = BLK_STS_MEDIUM;
+		break;
+	case UMF_A_BLK_LOST:
+		fate->skip = true;
+		break;
+	case UMF_A_BLK_CORRUPT:
+		add_flip(cmd, effect);
+		break;
+	case UMF_A_BLK_TORN:
+		io->nr = torn_done(effect, io->nr);
+		if (!io->nr)
+			fate->skip = true;
+		break;
+	case UMF_A_BLK_MISDIRECT:
+		io->sector = misdirect_to(effect, cmd);
+		break;
+	case UMF_A_BLK_STALE:
+		if (fate->stale)
+			break;
+		fate->stale = rule_of(effect)->priv;
+		refcount_inc(&fate->stale->refs);
+		break;
+	case UMF_A_BLK_FLUSHLIE:
+		if (io->op == UMF_IO_FLUSH)
+			fate->skip = true;
+		io->flags &= ~UMF_IO_FUA;
+		break;
+	case UMF_A_BLK_DELAY:
+	case UMF_A_BLK_RATE:
+		wait = effect->action == UMF_A_BLK_DELAY ? effect->arg :
+		       rate_wait(effect, io->nr * UMF_SECTOR);
+		if (!wait)
+			break;
+		judgement->wait = UMF_WAIT_DELAY;
+		judgement->rule = effect->rule;
+		judgement->delay += wait;
+		break;
+	case UMF_A_BLK_HANG:
+		judgement->wait = UMF_WAIT_HANG;
+		judgement->rule = effect->rule;
+		break;
+	case UMF_A_BLK_TIMEOUT:
+		judgement->wait = UMF_WAIT_TIMEOUT;
+		judgement->rule = effect->rule;
+		break;
+	default:
+		break;
+	}
+}
+
+static u64 kinds_of_io(const struct umf_io *io)
+{
+	static const u8 kind[] = {
+		[UMF_IO_READ] = UMF_OP_READ, [UMF_IO_WRITE] = UMF_OP_WRITE,
+		[UMF_IO_FLUSH] = UMF_OP_FLUSH, [UMF_IO_DISCARD] = UMF_OP_DISCARD,
+		[UMF_IO_ZEROES] = UMF_OP_ZEROES,
+	};
+
+	return BIT_ULL(kind[io->op]) |
+	       (io->flags & UMF_IO_FUA ? BIT_ULL(UMF_OP_FUA) : 0);
+}
+
+void umf_blk_fault_start(struct umf_blk_cmd *cmd)
+{
+	struct umf_blk_fate *fate = &cmd->fate;
+	struct judgement judgement = {};
+	struct umf_blk_asked bop = {
+		.op = {
+			.dir = cmd->io.op == UMF_IO_READ ? UMF_DIR_RX :
+							   UMF_DIR_TX,
+			.len = cmd->io.nr * UMF_SECTOR,
+		},
+		.cmd = cmd,
+		.kinds = kinds_of_io(&cmd->io),
+	};
+	struct umf_verdict verdict;
+	unsigned int i;
+
+	fate->skip = false;
+	fate->marks = false;
+	fate->flips = 0;
+	fate->status = level_status(cmd->blk, &cmd->io);
+	if (fate->status != BLK_STS_OK) {
+		end_with(cmd, fate->status);
+		return;
+	}
+	rcu_read_lock();
+	verdict = umf_decide(&cmd->blk->fault.site, &bop.op);
+	for (i = 0; i < verdict.n; i++)
+		apply(cmd, &verdict.effect[i], &judgement);
+	/* inside the section: the rule it waits for cannot be deleted unheard */
+	if (judgement.wait != UMF_WAIT_NONE)
+		wait_for(cmd, &judgement);
+	rcu_read_unlock();
+	if (judgement.wait == UMF_WAIT_NONE)
+		go_on(cmd);
+}
+
+/* ---- the site ---- */
+
+static void protect(struct work_struct *work)
+{
+	struct umf_blk *blk = container_of(work, struct umf_blk, fault.protect);
+
+	set_disk_ro(blk->disk, blk->ro ||
+		    READ_ONCE(blk->fault.levels) & BIT(LEVEL_READONLY));
+}
+
+static void fault_update(struct umf_site *site)
+{
+	struct umf_blk *blk = blk_of(site);
+	struct umf_blk_fault *fault = &blk->fault;
+	struct umf_blk_cmd *cmd, *next;
+	unsigned long flags, levels = 0;
+	LIST_HEAD(out);
+
+	if (umf_site_level(site, UMF_A_BLK_OFFLINE))
+		levels |= BIT(LEVEL_OFFLINE);
+	if (umf_site_level(site, UMF_A_BLK_READONLY))
+		levels |= BIT(LEVEL_READONLY);
+	if (umf_site_level(site, UMF_A_BLK_NOSPACE))
+		levels |= BIT(LEVEL_NOSPACE);
+	spin_lock_irqsave(&fault->lock, flags);
+	if ((levels ^ fault->levels) & BIT(LEVEL_READONLY))
+		queue_work(fault_wq, &fault->protect);
+	WRITE_ONCE(fault->levels, levels);
+	list_for_each_entry_safe(cmd, next, &fault->waiting, fate.list) {
+		if (!over(site, &cmd->fate))
+			continue;
+		cmd->fate.wait = UMF_WAIT_NONE;
+		list_move_tail(&cmd->fate.list, &out);
+	}
+	spin_unlock_irqrestore(&fault->lock, flags);
+	list_for_each_entry_safe(cmd, next, &out, fate.list) {
+		hrtimer_cancel(&cmd->fate.timer);
+		go_on(cmd);
+	}
+}
+
+static const struct umf_site_ops fault_ops = {
+	.prepare	= fault_prepare,
+	.release	= fault_release,
+	.match		= fault_match,
+	.describe	= fault_describe,
+	.update		= fault_update,
+};
+
+void umf_blk_fault_init_cmd(struct umf_blk_cmd *cmd)
+{
+	hrtimer_setup(&cmd->fate.timer, wait_timer, CLOCK_MONOTONIC,
+		      HRTIMER_MODE_REL_SOFT);
+	INIT_WORK(&cmd->fate.work, prepare_write);
+}
+
+void umf_blk_fault_exit_cmd(struct umf_blk_cmd *cmd)
+{
+	hrtimer_cancel(&cmd->fate.timer);
+}
+
+int umf_blk_fault_add(struct umf_blk *blk)
+{
+	struct umf_blk_fault *fault = &blk->fault;
+
+	if (!fault_wq)
+		fault_wq = alloc_ordered_workqueue("umf-blk", WQ_MEM_RECLAIM);
+	if (!fault_wq)
+		return -ENOMEM;
+	spin_lock_init(&fault->lock);
+	spin_lock_init(&fault->marks_lock);
+	INIT_LIST_HEAD(&fault->waiting);
+	INIT_LIST_HEAD(&fault->marks);
+	INIT_WORK(&fault->protect, protect);
+	strscpy(fault->site.name, blk->disk->disk_name);
+	fault->site.class = UMF_CLASS_BLK;
+	fault->site.ops = &fault_ops;
+	return umf_site_add(&fault->site);
+}
+
+void umf_blk_fault_del(struct umf_blk *blk)
+{
+	umf_site_del(&blk->fault.site);
+	cancel_work_sync(&blk->fault.protect);
+}
