@@ -10,9 +10,9 @@
  *	blkprobe read <file> <sector> <count> [sectors per read]     status and errno of each failed read: "<sector> <errno>"
  *	blkprobe sync <file>                                         fsync(); prints the errno
  *	blkprobe discard|zero <file> <sector> <count>                BLKDISCARD, BLKZEROOUT
- *	blkprobe stress <file> <sectors> <seed> <workers>            writes until killed; a line "A <worker> <n>" on stdout
- *		for each acknowledged write, "F <worker> <n>" for each acknowledged flush after it
- *	blkprobe check <file> <sectors> <seed> <workers> <log> [A|F]
+ *	blkprobe stress <file> <sectors> <seed> <workers> [tag]      writes until killed; a line "A <tag> <worker> <n>" on
+ *		stdout for each acknowledged write, "F <tag> <worker> <n>" for each acknowledged flush after it
+ *	blkprobe check <file> <sectors> <seed> <workers> <log> [A|F [tag]]
  *		every write that the log says was acknowledged (flushed: F) is in the file, or a later one; else says which
  *		is not, status 1
  *
@@ -249,10 +249,12 @@ static struct op op_of(uint64_t seed, unsigned int worker, uint64_t n, uint64_t 
 	return op;
 }
 
+static uint64_t tag;
+
 static void say(char what, unsigned int worker, uint64_t n)
 {
-	char line[64];
-	int len = sprintf(line, "%c %u %llu\n", what, worker, (unsigned long long)n);
+	char line[96];
+	int len = sprintf(line, "%c %llu %u %llu\n", what, (unsigned long long)tag, worker, (unsigned long long)n);
 
 	if (write(1, line, len) != len)
 		exit(2);
@@ -286,7 +288,7 @@ static int do_stress(int argc, char **argv)
 	unsigned int workers = number(argv[3]), w;
 	uint64_t part = number(argv[1]) / workers;
 
-	(void)argc;
+	tag = argc > 4 ? number(argv[4]) : 0;
 	for (w = 0; w < workers; w++)
 		if (!fork())
 			stress(argv[0], part, number(argv[2]), w);
@@ -304,14 +306,15 @@ static int do_check(int argc, char **argv)
 	FILE *log = fopen(argv[4], "r");
 	int fd = open_file(argv[0], O_RDONLY);
 
+	tag = argc > 6 ? number(argv[6]) : 0;
 	if (!log)
 		die(argv[4]);
 	while (fgets(line, sizeof(line), log)) {
-		unsigned long long n;
+		unsigned long long n, t;
 		char what, end;
 
-		if (sscanf(line, "%c %u %llu%c", &what, &w, &n, &end) == 4 && (end == '\n' || end == '\r') &&
-		    what == kind && w < workers && n > last[w])
+		if (sscanf(line, "%c %llu %u %llu%c", &what, &t, &w, &n, &end) == 5 && (end == '\n' || end == '\r') &&
+		    what == kind && t == tag && w < workers && n > last[w])
 			last[w] = n;
 	}
 	for (w = 0; w < workers; w++) {
@@ -365,7 +368,7 @@ int main(int argc, char **argv)
 		return do_range(n, argv, BLKDISCARD);
 	if (!strcmp(verb, "zero") && n == 3)
 		return do_range(n, argv, BLKZEROOUT);
-	if (!strcmp(verb, "stress") && n == 4)
+	if (!strcmp(verb, "stress") && n >= 4)
 		return do_stress(n, argv);
 	if (!strcmp(verb, "check") && n >= 5)
 		return do_check(n, argv);
