@@ -137,6 +137,8 @@ struct umf_trigger {
 	u64 armed_at;	/* guest monotonic, ns */
 	bool armed;
 	bool bad;	/* Gilbert–Elliott state */
+	bool delayed;	/* the next is valid */
+	u64 delay;	/* the last one drawn, ns, for corr= */
 };
 
 void umf_trigger_seed(struct umf_trigger *trig, const struct umf_spec *spec,
@@ -153,6 +155,10 @@ u64 umf_trigger_edge(const struct umf_trigger *trig,
 /* One match while open: does it fire? Then @rng is the firing's own stream. */
 bool umf_trigger_match(struct umf_trigger *trig, const struct umf_spec *spec,
 		       struct umf_rng *rng);
+
+/* How long an operation that fired is to wait, drawn from @rng, ns. */
+u64 umf_trigger_delay(struct umf_trigger *trig, const struct umf_spec *spec,
+		      struct umf_rng *rng);
 
 /* ---- operations and verdicts ---- */
 

@@ -31,6 +31,27 @@ static const char *const status_words[] = {
 
 static const char *const switch_words[] = { "off", "on", NULL };
 
+static const char *const csum_words[] = {
+	[UMF_CSUM_KEEP] = "keep", [UMF_CSUM_FIX] = "fix", NULL
+};
+
+static const char *const dist_words[] = {
+	[UMF_DIST_UNIFORM] = "uniform", [UMF_DIST_NORMAL] = "normal",
+	[UMF_DIST_PARETO] = "pareto", NULL
+};
+
+static const char *const order_words[] = {
+	[UMF_ORDER_FREE] = "free", [UMF_ORDER_KEEP] = "keep", NULL
+};
+
+static const char *const release_words[] = {
+	[UMF_RELEASE_ORDER] = "order", [UMF_RELEASE_REVERSE] = "reverse", NULL
+};
+
+static const char *const duplex_words[] = {
+	[UMF_DUPLEX_HALF] = "half", [UMF_DUPLEX_FULL] = "full", NULL
+};
+
 #define K(key)	BIT_ULL(UMF_K_##key)
 
 /* When a rule is in force; the only triggers a level action can have. */
@@ -134,10 +155,40 @@ const struct umf_param umf_params[UMF_K_MAX] = {
 		.max = 65535, .form = "A|A-B|A+N",
 		.help = "flip only in these bytes of the frame, from 0; anywhere unless given",
 	},
+	[UMF_K_BER] = {
+		.name = "ber", .type = UMF_T_PROB, .group = UMF_G_EFFECT,
+		.max = UMF_PPB, .form = "1e-6|20ppm",
+		.help = "flip each bit with this probability; instead of bits",
+	},
+	[UMF_K_CSUM] = {
+		.name = "csum", .type = UMF_T_WORD, .group = UMF_G_EFFECT,
+		.words = csum_words, .form = "keep|fix",
+		.help = "fix: IPv4, TCP, UDP and ICMP sums are made right again; keep unless given",
+	},
 	[UMF_K_COPIES] = {
 		.name = "copies", .type = UMF_T_U64, .group = UMF_G_EFFECT,
 		.min = 1, .max = 100, .form = "N",
 		.help = "how many copies to add, 1 unless given",
+	},
+	[UMF_K_LEN] = {
+		.name = "len", .type = UMF_T_U64, .group = UMF_G_EFFECT,
+		.min = 14, .max = 65535, .form = "N",
+		.help = "how many bytes are left, the Ethernet header included",
+	},
+	[UMF_K_RATE] = {
+		.name = "rate", .type = UMF_T_RATE, .group = UMF_G_EFFECT,
+		.min = 8, .max = 1000000000000ULL, .form = "10Mbit|500kB",
+		.help = "a second; bit kbit Mbit Gbit, or bytes: B kB MB GB",
+	},
+	[UMF_K_BUCKET] = {
+		.name = "bucket", .type = UMF_T_SIZE, .group = UMF_G_EFFECT,
+		.min = 1, .max = 1ULL << 30, .form = "N|Nk|NM|NG",
+		.help = "what may pass at once after a pause, nothing unless given",
+	},
+	[UMF_K_DUPLEX] = {
+		.name = "duplex", .type = UMF_T_WORD, .group = UMF_G_EFFECT,
+		.words = duplex_words, .form = "half|full",
+		.help = "what ethtool says the link has negotiated",
 	},
 	[UMF_K_TIME] = {
 		.name = "time", .type = UMF_T_TIME, .group = UMF_G_EFFECT,
@@ -147,12 +198,32 @@ const struct umf_param umf_params[UMF_K_MAX] = {
 	[UMF_K_JITTER] = {
 		.name = "jitter", .type = UMF_T_TIME, .group = UMF_G_EFFECT,
 		.max = 3600 * UMF_NSEC, .form = "T",
-		.help = "a uniform draw from -T to +T is added to time; at most time",
+		.help = "how far the wait varies around time, at most time; dist says how",
+	},
+	[UMF_K_DIST] = {
+		.name = "dist", .type = UMF_T_WORD, .group = UMF_G_EFFECT,
+		.words = dist_words, .form = "uniform|normal|pareto",
+		.help = "time +- jitter, or jitter is the standard deviation; uniform unless given",
+	},
+	[UMF_K_CORR] = {
+		.name = "corr", .type = UMF_T_PROB, .group = UMF_G_EFFECT,
+		.max = UMF_PPB, .form = "P%",
+		.help = "with this chance the wait is that of the match before",
+	},
+	[UMF_K_ORDER] = {
+		.name = "order", .type = UMF_T_WORD, .group = UMF_G_EFFECT,
+		.words = order_words, .form = "free|keep",
+		.help = "keep: no frame of the rule overtakes another; free unless given",
 	},
 	[UMF_K_LIMIT] = {
 		.name = "limit", .type = UMF_T_U64, .group = UMF_G_EFFECT,
 		.min = 1, .max = 65536, .form = "N",
 		.help = "how many operations may wait, 1000 unless given; more are dropped",
+	},
+	[UMF_K_RELEASE] = {
+		.name = "release", .type = UMF_T_WORD, .group = UMF_G_EFFECT,
+		.words = release_words, .form = "order|reverse",
+		.help = "how they are let go; in order unless given",
 	},
 	[UMF_K_SPEED] = {
 		.name = "speed", .type = UMF_T_U64, .group = UMF_G_EFFECT,
@@ -249,7 +320,7 @@ const struct umf_action umf_actions[UMF_A_MAX] = {
 	},
 	[UMF_A_CORRUPT] = {
 		.name = "corrupt", .classes = UMF_CLASS_NET,
-		.keys = KEYS_NET | K(BITS) | K(OFFSET),
+		.keys = KEYS_NET | K(BITS) | K(BER) | K(OFFSET) | K(CSUM),
 		.help = "bits of the frame are flipped; its checksums are left as they were",
 	},
 	[UMF_A_DUP] = {
@@ -259,7 +330,8 @@ const struct umf_action umf_actions[UMF_A_MAX] = {
 	},
 	[UMF_A_DELAY] = {
 		.name = "delay", .classes = UMF_CLASS_NET,
-		.keys = KEYS_NET | K(TIME) | K(JITTER) | K(LIMIT),
+		.keys = KEYS_NET | K(TIME) | K(JITTER) | K(DIST) | K(CORR) |
+			K(ORDER) | K(LIMIT),
 		.need = K(TIME), .flags = UMF_AF_DELAY | UMF_AF_EDGES,
 		.help = "the frame waits; frames whose time comes earlier overtake it",
 	},
@@ -270,9 +342,35 @@ const struct umf_action umf_actions[UMF_A_MAX] = {
 	},
 	[UMF_A_HOLD] = {
 		.name = "hold", .classes = UMF_CLASS_NET,
-		.keys = KEYS_NET | K(LIMIT),
+		.keys = KEYS_NET | K(LIMIT) | K(RELEASE),
 		.flags = UMF_AF_FINAL | UMF_AF_EDGES,
-		.help = "the frame is kept, and let go in order when the rule ends",
+		.help = "the frame is kept, and let go when the rule ends",
+	},
+	[UMF_A_TRUNCATE] = {
+		.name = "truncate", .classes = UMF_CLASS_NET,
+		.keys = KEYS_NET | K(LEN), .need = K(LEN),
+		.help = "the frame is cut to its first bytes",
+	},
+	[UMF_A_REORDER] = {
+		.name = "reorder", .classes = UMF_CLASS_NET, .keys = KEYS_NET,
+		.help = "the frame passes delay and rate at once, before those that wait",
+	},
+	[UMF_A_RATE] = {
+		.name = "rate", .classes = UMF_CLASS_NET,
+		.keys = KEYS_NET | K(RATE) | K(BUCKET) | K(LIMIT),
+		.need = K(RATE), .flags = UMF_AF_EDGES,
+		.help = "frames wait until they fit rate=, in each direction",
+	},
+	[UMF_A_STALL] = {
+		.name = "stall", .classes = UMF_CLASS_NET, .keys = KEYS_WINDOW,
+		.flags = UMF_AF_LEVEL | UMF_AF_EDGES,
+		.help = "the tx queue stops: the watchdog finds a transmitter that hangs",
+	},
+	[UMF_A_LINK] = {
+		.name = "link", .classes = UMF_CLASS_NET,
+		.keys = KEYS_WINDOW | K(RATE) | K(DUPLEX),
+		.flags = UMF_AF_LEVEL | UMF_AF_EDGES,
+		.help = "the link says it has another speed or duplex",
 	},
 	[UMF_A_TTY_DROP] = {
 		.name = "drop", .classes = UMF_CLASS_TTY, .keys = KEYS_TTY,

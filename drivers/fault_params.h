@@ -62,6 +62,37 @@ enum umf_blk_status {
 	UMF_STATUS_NOTSUPP,
 };
 
+/* csum= of a corrupted frame. */
+enum umf_csum {
+	UMF_CSUM_KEEP,
+	UMF_CSUM_FIX,
+};
+
+/* dist= of a delay. */
+enum umf_dist {
+	UMF_DIST_UNIFORM,
+	UMF_DIST_NORMAL,
+	UMF_DIST_PARETO,
+};
+
+/* order= of delayed frames. */
+enum umf_order {
+	UMF_ORDER_FREE,
+	UMF_ORDER_KEEP,
+};
+
+/* release= of held frames. */
+enum umf_release {
+	UMF_RELEASE_ORDER,
+	UMF_RELEASE_REVERSE,
+};
+
+/* duplex= of a link. */
+enum umf_duplex {
+	UMF_DUPLEX_HALF,
+	UMF_DUPLEX_FULL,
+};
+
 /* How a key's value is written. */
 enum umf_type {
 	UMF_T_ID,	/* [A-Za-z_][A-Za-z0-9_.-]*, at most 31 characters */
@@ -70,6 +101,8 @@ enum umf_type {
 	UMF_T_U64,	/* a whole number, decimal or 0x… */
 	UMF_T_PROB,	/* 10% 0.1 1e-6 20ppm; kept in parts per billion */
 	UMF_T_TIME,	/* a number and ns us ms s m h; kept in nanoseconds */
+	UMF_T_SIZE,	/* a number and k M G, by 1024; kept in bytes */
+	UMF_T_RATE,	/* a number and bit kbit Mbit Gbit B kB MB GB; in bit/s */
 	UMF_T_AT,	/* T since boot, or +T from when the rule was armed */
 	UMF_T_BURST,	/* p_bad,p_good[,loss_bad[,loss_good]]; probabilities */
 	UMF_T_RANGE,	/* A, A-B (both included) or A+N (N from A on) */
@@ -98,10 +131,20 @@ enum umf_key {
 	UMF_K_IOPS,
 	UMF_K_BPS,
 	UMF_K_OFFSET,
+	UMF_K_BER,
+	UMF_K_CSUM,
 	UMF_K_COPIES,
+	UMF_K_LEN,
+	UMF_K_RATE,
+	UMF_K_BUCKET,
+	UMF_K_DUPLEX,
 	UMF_K_TIME,
 	UMF_K_JITTER,
+	UMF_K_DIST,
+	UMF_K_CORR,
+	UMF_K_ORDER,
 	UMF_K_LIMIT,
+	UMF_K_RELEASE,
 	UMF_K_SPEED,
 	UMF_K_CTS,
 	UMF_K_DSR,
@@ -146,6 +189,11 @@ enum umf_action_id {
 	UMF_A_DELAY,
 	UMF_A_DOWN,
 	UMF_A_HOLD,
+	UMF_A_TRUNCATE,
+	UMF_A_REORDER,
+	UMF_A_RATE,
+	UMF_A_STALL,
+	UMF_A_LINK,
 	UMF_A_TTY_DROP,
 	UMF_A_TTY_CORRUPT,
 	UMF_A_TTY_INSERT,

@@ -92,6 +92,16 @@ static const struct unit time_units[] = {
 	{ "m", 60 * UMF_NSEC }, { "h", 3600 * UMF_NSEC }, { }
 };
 
+static const struct unit size_units[] = {
+	{ "", 1 }, { "k", 1 << 10 }, { "M", 1 << 20 }, { "G", 1 << 30 }, { }
+};
+
+static const struct unit rate_units[] = {
+	{ "bit", 1 }, { "kbit", 1000 }, { "Mbit", 1000000 },
+	{ "Gbit", 1000000000 }, { "B", 8 }, { "kB", 8000 }, { "MB", 8000000 },
+	{ "GB", 8000000000ULL }, { }
+};
+
 /* A decimal number as mantissa and power of ten; moves *@p behind it. */
 static int parse_decimal(const char **p, u64 *mant, int *exp)
 {
@@ -290,14 +300,34 @@ static int fail_range(const struct umf_param *param, const char *word,
 static int parse_number(const struct umf_param *param, const char *word,
 			u64 *val, struct umf_reply *reply)
 {
+	const char *finest = "ppb", *ends = NULL;
 	int err;
 
-	if (param->type == UMF_T_U64 || param->type == UMF_T_RANGE)
-		err = umf_parse_number(word, val);
-	else if (param->type == UMF_T_PROB || param->type == UMF_T_BURST)
+	switch (param->type) {
+	case UMF_T_PROB:
+	case UMF_T_BURST:
 		err = parse_scaled(word, prob_units, val);
-	else
+		break;
+	case UMF_T_TIME:
+	case UMF_T_AT:
+		finest = "ns";
+		ends = "a time ends in ns, us, ms, s, m or h";
 		err = parse_scaled(word, time_units, val);
+		break;
+	case UMF_T_SIZE:
+		finest = "byte";
+		ends = "a size ends in k, M, G or nothing";
+		err = parse_scaled(word, size_units, val);
+		break;
+	case UMF_T_RATE:
+		finest = "bit";
+		ends = "a rate ends in bit, kbit, Mbit, Gbit, B, kB, MB or GB";
+		err = parse_scaled(word, rate_units, val);
+		break;
+	default:
+		err = umf_parse_number(word, val);
+		break;
+	}
 
 	if (!err && (*val < param->min || *val > param->max))
 		err = -ERANGE;
@@ -308,14 +338,11 @@ static int parse_number(const struct umf_param *param, const char *word,
 		return fail_range(param, word, reply);
 	case -EDOM:
 		return umf_fail(reply, -EINVAL, "%s=%s: finer than 1 %s",
-				param->name, word,
-				param->type == UMF_T_TIME ||
-				param->type == UMF_T_AT ? "ns" : "ppb");
+				param->name, word, finest);
 	case -ENOENT:
-		if (param->type == UMF_T_TIME || param->type == UMF_T_AT)
-			return umf_fail(reply, -EINVAL,
-					"%s=%s: a time ends in ns, us, ms, s, m or h",
-					param->name, word);
+		if (ends)
+			return umf_fail(reply, -EINVAL, "%s=%s: %s",
+					param->name, word, ends);
 		fallthrough;
 	default:
 		return umf_fail(reply, -EINVAL, "%s=%s: must be %s",
@@ -400,6 +427,8 @@ static int parse_value(const struct umf_param *param, char *word,
 	case UMF_T_U64:
 	case UMF_T_PROB:
 	case UMF_T_TIME:
+	case UMF_T_SIZE:
+	case UMF_T_RATE:
 		break;
 	}
 	return parse_number(param, word, &val->a, reply);
@@ -473,6 +502,20 @@ static int check_rule(const struct umf_spec *spec, struct umf_reply *reply)
 	if (umf_num(spec, UMF_K_JITTER, 0) > umf_num(spec, UMF_K_TIME, 0))
 		return umf_fail(reply, -EINVAL,
 				"jitter= must not be more than time=");
+	if ((spec->have & (BIT_ULL(UMF_K_DIST) | BIT_ULL(UMF_K_CORR))) &&
+	    !umf_has(spec, UMF_K_JITTER))
+		return umf_fail(reply, -EINVAL,
+				"dist= and corr= need jitter=, else there is nothing to draw");
+	if (umf_has(spec, UMF_K_BITS) && umf_has(spec, UMF_K_BER))
+		return umf_fail(reply, -EINVAL,
+				"bits= and ber= contradict each other: how many, or how likely each");
+	if (spec->action == UMF_A_LINK && !umf_has(spec, UMF_K_RATE) &&
+	    !umf_has(spec, UMF_K_DUPLEX))
+		return umf_fail(reply, -EINVAL, "link needs rate= or duplex=");
+	if (spec->action == UMF_A_LINK &&
+	    umf_num(spec, UMF_K_RATE, 0) % 1000000)
+		return umf_fail(reply, -EINVAL,
+				"rate=: a link's is a whole number of Mbit");
 	if (umf_has(spec, UMF_K_ID) && !strcmp(spec->val[UMF_K_ID].text, "all"))
 		return umf_fail(reply, -EINVAL,
 				"id=all: taken, it stands for every rule");
@@ -536,13 +579,13 @@ static void print_prob(struct umf_reply *reply, u64 ppb)
 	umf_say(reply, "%%");
 }
 
-static void print_time(struct umf_reply *reply, u64 ns)
+/* In the largest of the units up to @unit that is fine enough. */
+static void print_scaled(struct umf_reply *reply, const struct unit *unit,
+			 u64 val)
 {
-	const struct unit *unit = &time_units[3];	/* s */
-
-	while (ns % unit->scale)
+	while (val % unit->scale)
 		unit--;
-	umf_say(reply, "%llu%s", ns / unit->scale, unit->name);
+	umf_say(reply, "%llu%s", val / unit->scale, unit->name);
 }
 
 static void print_number(struct umf_reply *reply, enum umf_type type, u64 val)
@@ -550,7 +593,11 @@ static void print_number(struct umf_reply *reply, enum umf_type type, u64 val)
 	if (type == UMF_T_PROB || type == UMF_T_BURST)
 		print_prob(reply, val);
 	else if (type == UMF_T_TIME || type == UMF_T_AT)
-		print_time(reply, val);
+		print_scaled(reply, &time_units[3], val);	/* s */
+	else if (type == UMF_T_SIZE)
+		print_scaled(reply, &size_units[3], val);
+	else if (type == UMF_T_RATE)
+		print_scaled(reply, &rate_units[3], val);	/* Gbit */
 	else
 		umf_say(reply, "%llu", val);
 }
@@ -606,6 +653,8 @@ void umf_print_value(struct umf_reply *reply, enum umf_key key,
 	case UMF_T_U64:
 	case UMF_T_PROB:
 	case UMF_T_TIME:
+	case UMF_T_SIZE:
+	case UMF_T_RATE:
 		print_number(reply, param->type, val->a);
 		break;
 	}

@@ -169,6 +169,7 @@ static bool rule_fires(struct umf_rule *rule, const struct umf_op *op, u64 now,
 	unsigned long flags;
 	bool fires = false;
 
+	effect->arg = 0;
 	if (READ_ONCE(rule->suspended))
 		return false;
 	atomic64_inc(&rule->evaluated);
@@ -183,6 +184,9 @@ static bool rule_fires(struct umf_rule *rule, const struct umf_op *op, u64 now,
 		fires = umf_trigger_match(&rule->trig, spec, &effect->rng);
 		if (fires)
 			rule_count(rule, now, index, op->len);
+		if (fires && (rule_action(rule)->flags & UMF_AF_DELAY))
+			effect->arg = umf_trigger_delay(&rule->trig, spec,
+							&effect->rng);
 	}
 	spin_unlock_irqrestore(&rule->lock, flags);
 	return fires;
@@ -205,14 +209,6 @@ struct umf_verdict umf_decide(struct umf_site *site, const struct umf_op *op)
 		effect->action = rule->spec.action;
 		effect->rule = rule->nr;
 		effect->spec = &rule->spec;
-		effect->arg = 0;
-		if (aflags & UMF_AF_DELAY) {
-			u64 jitter = umf_num(&rule->spec, UMF_K_JITTER, 0);
-
-			effect->arg = umf_num(&rule->spec, UMF_K_TIME, 0) -
-				      jitter +
-				      umf_rng_below(&effect->rng, 2 * jitter + 1);
-		}
 		log_rule(rule, now, index, op, effect, NULL);
 		arm_others(rule, now);
 		effect++;

@@ -59,6 +59,7 @@ void umf_trigger_seed(struct umf_trigger *trig, const struct umf_spec *spec,
 		trig->seed = umf_mix64(umf_mix64(guest_seed) ^ hash);
 	trig->draw = 0;
 	trig->bad = false;
+	trig->delayed = false;
 }
 
 void umf_trigger_arm(struct umf_trigger *trig, u64 now)
@@ -181,4 +182,72 @@ bool umf_trigger_match(struct umf_trigger *trig, const struct umf_spec *spec,
 	if (fires)
 		trig->shots++;
 	return fires;
+}
+
+/* ---- how long ---- */
+
+static u64 cube_root(u64 x)
+{
+	u64 root = 0, bit;
+
+	for (bit = BIT_ULL(20); bit; bit >>= 1)
+		if ((root | bit) * (root | bit) * (root | bit) <= x)
+			root |= bit;
+	return root;
+}
+
+/* The sum of twelve draws from 0 to 1 has variance 1; it ends at 6 deviations. */
+static u64 draw_normal(u64 mean, u64 dev, struct umf_rng *rng)
+{
+	u64 sum = 0, half = 6ULL << 32, far;
+	int i;
+
+	for (i = 0; i < 12; i++)
+		sum += umf_rng_next(rng) >> 32;
+	if (sum >= half)
+		return mean + mul_u64_u64_shr(dev, sum - half, 32);
+	far = mul_u64_u64_shr(dev, half - sum, 32);
+	return far < mean ? mean - far : 0;
+}
+
+/*
+ * Pareto's law with shape 3, as in tc-netem: from 1 on, mean 3/2, deviation
+ * sqrt(3/4), shifted and scaled to what was asked for. x is in 1/1024; the
+ * largest of all is 1625.
+ */
+static u64 draw_pareto(u64 mean, u64 dev, struct umf_rng *rng)
+{
+	u64 u = (umf_rng_next(rng) >> 32) + 1;
+	u64 x = cube_root(div64_u64(BIT_ULL(62), u)), middle = 1536;
+
+	/* 1024 * sqrt(3/4) is 886.81 */
+	if (x >= middle)
+		return mean + mul_u64_u64_div_u64(dev, (x - middle) * 100, 88681);
+	return mean - mul_u64_u64_div_u64(dev, (middle - x) * 100, 88681);
+}
+
+u64 umf_trigger_delay(struct umf_trigger *trig, const struct umf_spec *spec,
+		      struct umf_rng *rng)
+{
+	u64 time = umf_num(spec, UMF_K_TIME, 0);
+	u64 jitter = umf_num(spec, UMF_K_JITTER, 0);
+
+	/* Taken again, a draw has the same distribution, and corr= to the last. */
+	if (umf_has(spec, UMF_K_CORR) &&
+	    mul_u64_u64_shr(umf_rng_next(rng), UMF_PPB, 64) <
+	    spec->val[UMF_K_CORR].a && trig->delayed)
+		return trig->delay;
+	switch (umf_num(spec, UMF_K_DIST, UMF_DIST_UNIFORM)) {
+	case UMF_DIST_NORMAL:
+		trig->delay = draw_normal(time, jitter, rng);
+		break;
+	case UMF_DIST_PARETO:
+		trig->delay = draw_pareto(time, jitter, rng);
+		break;
+	default:
+		trig->delay = time - jitter + umf_rng_below(rng, 2 * jitter + 1);
+		break;
+	}
+	trig->delayed = true;
+	return trig->delay;
 }

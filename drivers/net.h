@@ -11,6 +11,7 @@
 #ifndef __UMF_NET_H
 #define __UMF_NET_H
 
+#include <linux/ethtool.h>
 #include <linux/hrtimer.h>
 #include <linux/kconfig.h>
 #include <linux/netdevice.h>
@@ -24,6 +25,7 @@
 
 #define UMF_NET_UNITS	32
 #define UMF_NET_MTU_MAX	65521
+#define UMF_NET_SPEED	10000	/* Mbit/s, what ethtool says unless a rule does */
 
 /* What ethtool -S shows. */
 enum umf_net_count {
@@ -31,6 +33,7 @@ enum umf_net_count {
 	UMF_NET_TX_WAITED,	/* not sent at once as a receiver was full */
 	UMF_NET_TX_NO_RING,	/* no ring could be made to it */
 	UMF_NET_TX_FLOODED,	/* frames sent to all ports */
+	UMF_NET_TX_TIMEOUTS,	/* the watchdog found the queue stalled */
 	UMF_NET_TX_WAKEUPS,	/* ports found dead while ringing them */
 	UMF_NET_RX_CORRUPT_RING,
 	UMF_NET_RX_BAD_FRAME,
@@ -44,6 +47,8 @@ struct umf_net_fault {
 	struct umf_site site;
 	atomic_t per_port;	/* rules to ask for each receiver of a frame */
 	bool down;		/* a rule says: no carrier */
+	u32 speed;		/* Mbit/s; these two are for ethtool */
+	u8 duplex;
 	/*
 	 * Protects what follows. Never held while a frame is passed on or the
 	 * fault core is asked for a verdict.
@@ -78,6 +83,8 @@ struct umf_net {
 	struct umf_fdb *fdb;
 	spinlock_t tx_lock;	/* the segment's send side and what follows; BH off */
 	bool sending;		/* the interface is up */
+	bool stalled;		/* a rule says: the tx queue stops */
+	bool timed_out;		/* the watchdog has said so */
 	u64 waiting, stuck;	/* ports with a backlog; of these, who reads nothing */
 	u64 backlog_bytes;
 	struct umf_net_backlog backlog[UMF_SEG_PORTS];
@@ -96,6 +103,8 @@ u64 umf_net_route(struct umf_net *net, const struct sk_buff *skb);
 /* Each consumes the frame. Its data start at the MAC header. */
 void umf_net_send(struct umf_net *net, struct sk_buff *skb, u64 ports);
 void umf_net_receive(struct umf_net *net, struct sk_buff *skb, bool in_poll);
+/* Stops the tx queue, or lets it run again. */
+void umf_net_stall(struct umf_net *net, bool stall);
 /* The port's generation, to know it again later. */
 u32 umf_net_port_gen(struct umf_net *net, unsigned int port);
 
@@ -109,6 +118,7 @@ void umf_net_fault_del(struct umf_net *net);
 int umf_net_fault_rename(struct umf_net *net);
 void umf_net_fault_open(struct umf_net *net);	/* sets the carrier */
 void umf_net_fault_stop(struct umf_net *net);	/* frees what waits */
+void umf_net_fault_link(struct umf_net *net, u32 *speed, u8 *duplex);
 void umf_net_fault_tx(struct umf_net *net, struct sk_buff *skb);
 void umf_net_fault_rx(struct umf_net *net, struct sk_buff *skb);
 
@@ -140,6 +150,13 @@ static inline void umf_net_fault_open(struct umf_net *net)
 
 static inline void umf_net_fault_stop(struct umf_net *net)
 {
+}
+
+static inline void umf_net_fault_link(struct umf_net *net, u32 *speed,
+				      u8 *duplex)
+{
+	*speed = UMF_NET_SPEED;
+	*duplex = DUPLEX_FULL;
 }
 
 static inline void umf_net_fault_tx(struct umf_net *net, struct sk_buff *skb)

@@ -10,23 +10,32 @@
  *	    rule with peer= (and not dir=rx), once for each port the frame goes
  *	    to, of those rules, peer= is that port's MAC.
  *
- * A frame's effects add up: it is corrupted, then waits for the sum of its
- * delays, then leaves together with its copies; drop and hold end it. Frames
- * that wait belong to one rule, which counts them against its limit:
+ * A frame's effects add up, in the order of the rules: it is corrupted or cut,
+ * waits for one delay and rate after the other, then leaves together with its
+ * copies; drop and hold end it, reorder spares it all waiting. Frames that wait
+ * belong to one rule, the last rate or else the last delay, which counts them
+ * against its limit:
  *
  *	delayed: until they are due, or their rule is deleted;
  *	held:    in the order they came, until their rule is out of force.
  *
- * Both end with the interface down, and so does the `down` level, which turns
- * the carrier off and loses whatever would pass.
+ * Both end with the interface down. Levels are states of the interface: `down`
+ * turns the carrier off and loses whatever would pass, `stall` stops the tx
+ * queue, `link` is what ethtool is told.
  */
 #include <linux/bitops.h>
 #include <linux/etherdevice.h>
+#include <linux/ethtool.h>
 #include <linux/filter.h>
 #include <linux/netfilter.h>
+#include <linux/if_vlan.h>
+#include <linux/ip.h>
 #include <linux/slab.h>
+#include <net/checksum.h>
 #include <net/dst.h>
 #include <net/gso.h>
+#include <net/ip6_checksum.h>
+#include <net/ipv6.h>
 #include "net.h"
 
 #define LIMIT_DEFAULT	1000
@@ -44,6 +53,12 @@ struct umf_net_op {
 struct umf_net_rule {
 	struct bpf_prog *prog;	/* NULL: any frame */
 	bool per_port;
+	/*
+	 * For each direction, under umf_net_fault.lock. rate: when all that
+	 * has come will have passed at that rate; order=keep: when the last
+	 * frame is due.
+	 */
+	u64 last[2];
 };
 
 /* Where a frame is on its way; kept with it while it waits. */
@@ -54,6 +69,7 @@ struct umf_net_path {
 	s16 port;		/* tx: ALL_PORTS before the switch */
 	u8 dir;
 	bool in_poll;
+	bool reverse;		/* held: let go before those that came before */
 };
 
 /* How many frames wait for a rule. */
@@ -191,12 +207,63 @@ static bool fault_match(const struct umf_rule *rule, const struct umf_op *op)
 
 /* ---- which bits ---- */
 
-/* Draws distinct bits of a frame, in no memory: a keyed permutation. */
+/*
+ * Draws distinct bits of a frame, in no memory: bits= of them by a keyed
+ * permutation, or each with probability ber=, 64 at a time.
+ */
 struct bit_draw {
-	u64 key, first, total, shift;
+	u64 first, total;
+	u32 n, i;		/* how many in all, and so far */
+	u64 key, shift;		/* bits= */
 	unsigned int half;	/* bits in half a Feistel block */
-	u32 n;			/* how many to draw */
+	struct umf_rng rng;	/* ber= */
+	u64 threshold;		/* of 2^64; U64_MAX: always */
+	u64 word, at;		/* drawn and not yet told; the bit after these */
 };
+
+/* 64 bits, each set if a draw of its own is below @threshold. */
+static u64 draw_word(struct umf_rng *rng, u64 threshold)
+{
+	u64 open = U64_MAX, set = 0, bit, r;
+
+	if (threshold == U64_MAX)
+		return U64_MAX;
+	/* All draws at once, from their high bit on, until each is decided. */
+	for (bit = BIT_ULL(63); bit && open; bit >>= 1) {
+		r = umf_rng_next(rng);
+		if (threshold & bit) {
+			set |= open & ~r;
+			open &= r;
+		} else {
+			open &= ~r;
+		}
+	}
+	return set;
+}
+
+static void refill(struct bit_draw *draw)
+{
+	u64 left = draw->total - draw->at;
+
+	draw->word = draw_word(&draw->rng, draw->threshold);
+	if (left < 64)
+		draw->word &= BIT_ULL(left) - 1;
+	draw->at += 64;
+}
+
+static void ber_start(struct bit_draw *draw, u64 ppb, const struct umf_rng *rng)
+{
+	draw->threshold = ppb == UMF_PPB ? U64_MAX :
+			  mul_u64_u64_div_u64(U64_MAX, ppb, UMF_PPB);
+	draw->rng = *rng;
+	while (draw->at < draw->total) {
+		refill(draw);
+		draw->n += hweight64(draw->word);
+	}
+	draw->rng = *rng;
+	draw->word = 0;
+	draw->at = 0;
+}
 
 static void bits_start(struct bit_draw *draw, const struct umf_spec *spec,
 		       struct umf_rng *rng, u64 len)
@@ -212,17 +279,29 @@ static void bits_start(struct bit_draw *draw, const struct umf_spec *spec,
 		return;
 	draw->first = first * 8;
 	draw->total = (last - first + 1) * 8;
+	if (umf_has(spec, UMF_K_BER)) {
+		ber_start(draw, spec->val[UMF_K_BER].a, rng);
+		return;
+	}
 	draw->key = umf_rng_next(rng);
 	draw->shift = umf_rng_below(rng, draw->total);
 	draw->half = (fls64(draw->total - 1) + 1) / 2;
 	draw->n = min(umf_num(spec, UMF_K_BITS, 1), draw->total);
 }
 
-/* The @i-th of them, counted from the frame's first byte, its low bit first. */
-static u64 bits_pick(const struct bit_draw *draw, u32 i)
+/* The next of n, counted from the frame's first byte, its low bit first. */
+static u64 bits_next(struct bit_draw *draw)
 {
-	u64 mask = BIT_ULL(draw->half) - 1, left, right, x = i;
+	u64 mask = BIT_ULL(draw->half) - 1, left, right, x = draw->i++;
 	int round;
+
+	if (!draw->half) {
+		while (!draw->word)
+			refill(draw);
+		x = draw->at - 64 + __ffs64(draw->word);
+		draw->word &= draw->word - 1;
+		return draw->first + x;
+	}
 
 	do {
 		left = x >> draw->half;
@@ -267,7 +346,8 @@ static void fault_describe(const struct umf_op *op,
 	case UMF_A_CORRUPT:
 		bits_start(&draw, effect->spec, &rng, op->len);
 		if (!draw.n)
-			scnprintf(buf + n, len - n, " none, offset is beyond");
+			scnprintf(buf + n, len - n, " none%s",
+				  draw.total ? "" : ", offset is beyond");
 		for (i = 0; i < draw.n; i++) {
 			/* The last ones it has no room for: "…,+12" */
 			if (len - n < 16 && i + 1 < draw.n) {
@@ -275,8 +355,13 @@ static void fault_describe(const struct umf_op *op,
 				break;
 			}
 			n += scnprintf(buf + n, len - n, "%s%llu",
-				       i ? "," : " bits ", bits_pick(&draw, i));
+				       i ? "," : " bits ", bits_next(&draw));
 		}
+		break;
+	case UMF_A_TRUNCATE:
+		scnprintf(buf + n, len - n, " to %llu bytes",
+			  min_t(u64, op->len,
+				umf_num(effect->spec, UMF_K_LEN, 0)));
 		break;
 	case UMF_A_DUP:
 		scnprintf(buf + n, len - n, " copies %llu",
@@ -290,13 +375,135 @@ static void fault_describe(const struct umf_op *op,
 	}
 }
 
+/* ---- checksums, for csum=fix ---- */
+
+/* Where a frame's checksums are; 0: there is none. */
+struct csum_at {
+	unsigned int ip;	/* IPv4 header */
+	unsigned int ihl;
+	unsigned int ip6;
+	unsigned int l4, end;	/* what the other sums up */
+	unsigned int field;	/* and where it stands */
+	u8 proto;
+};
+
+static void find_l4(struct sk_buff *skb, struct csum_at *at)
+{
+	unsigned int field;
+	__be16 udp;
+
+	switch (at->proto) {
+	case IPPROTO_TCP:
+		field = at->l4 + 16;
+		break;
+	case IPPROTO_UDP:
+		field = at->l4 + 6;
+		/* sent without */
+		if (at->ip && !skb_copy_bits(skb, field, &udp, 2) && !udp)
+			return;
+		break;
+	case IPPROTO_ICMP:
+		if (!at->ip)
+			return;
+		field = at->l4 + 2;
+		break;
+	case IPPROTO_ICMPV6:
+		if (at->ip)
+			return;
+		field = at->l4 + 2;
+		break;
+	default:
+		return;
+	}
+	if (field + 2 <= at->end)
+		at->field = field;
+}
+
+/* Of a frame that is not yet corrupted; linear. */
+static void find_csums(struct sk_buff *skb, struct csum_at *at)
+{
+	const struct ethhdr *eth = (const struct ethhdr *)skb->data;
+	unsigned int l3 = ETH_HLEN, len;
+	__be16 proto = eth->h_proto;
+	const struct ipv6hdr *ip6;
+	const struct iphdr *ip;
+	__be16 frag = 0;
+	int l4;
+
+	memset(at, 0, sizeof(*at));
+	while (eth_type_vlan(proto) && skb->len >= l3 + VLAN_HLEN) {
+		proto = *(__be16 *)(skb->data + l3 + 2);
+		l3 += VLAN_HLEN;
+	}
+	if (proto == htons(ETH_P_IP) && skb->len >= l3 + sizeof(*ip)) {
+		ip = (const struct iphdr *)(skb->data + l3);
+		len = ntohs(ip->tot_len);
+		if (ip->ihl < 5 || len < ip->ihl * 4 || l3 + len > skb->len)
+			return;
+		at->ip = l3;
+		at->ihl = ip->ihl;
+		if (ip_is_fragment(ip))
+			return;
+		at->proto = ip->protocol;
+		at->l4 = l3 + ip->ihl * 4;
+		at->end = l3 + len;
+	} else if (proto == htons(ETH_P_IPV6) && skb->len >= l3 + sizeof(*ip6)) {
+		ip6 = (const struct ipv6hdr *)(skb->data + l3);
+		len = sizeof(*ip6) + ntohs(ip6->payload_len);
+		if (l3 + len > skb->len)
+			return;
+		at->proto = ip6->nexthdr;
+		l4 = ipv6_skip_exthdr(skb, l3 + sizeof(*ip6), &at->proto, &frag);
+		if (l4 < 0 || frag)
+			return;
+		at->ip6 = l3;
+		at->l4 = l4;
+		at->end = l3 + len;
+	} else {
+		return;
+	}
+	find_l4(skb, at);
+}
+
+static void fix_csums(struct sk_buff *skb, const struct csum_at *at)
+{
+	const struct ipv6hdr *ip6 = (const struct ipv6hdr *)(skb->data + at->ip6);
+	struct iphdr *ip = (struct iphdr *)(skb->data + at->ip);
+	unsigned int len = at->end - at->l4;
+	__sum16 *field, sum;
+	__wsum part;
+
+	if (at->ip) {
+		ip->check = 0;
+		ip->check = ip_fast_csum(ip, at->ihl);
+	}
+	if (!at->field)
+		return;
+	field = (__sum16 *)(skb->data + at->field);
+	*field = 0;
+	part = csum_partial(skb->data + at->l4, len, 0);
+	if (at->ip6)
+		sum = csum_ipv6_magic(&ip6->saddr, &ip6->daddr, len, at->proto,
+				      part);
+	else if (at->proto == IPPROTO_ICMP)
+		sum = csum_fold(part);
+	else
+		sum = csum_tcpudp_magic(ip->saddr, ip->daddr, len, at->proto,
+					part);
+	if (at->proto == IPPROTO_UDP && !sum)
+		sum = CSUM_MANGLED_0;
+	*field = sum;
+}
+
 /* The frame with bits flipped, or NULL (and no frame) without memory. */
 static struct sk_buff *corrupt(struct sk_buff *skb,
 			       const struct umf_effect *effect)
 {
+	bool fix = umf_num(effect->spec, UMF_K_CSUM, UMF_CSUM_KEEP);
 	struct umf_rng rng = effect->rng;
 	struct bit_draw draw;
 	struct sk_buff *copy;
+	struct csum_at at;
 	u64 bit;
 	u32 i;
 
@@ -314,14 +521,35 @@ static struct sk_buff *corrupt(struct sk_buff *skb,
 		skb = copy;
 	}
 	skb->ip_summed = CHECKSUM_NONE;
+	if (fix)
+		find_csums(skb, &at);
 	for (i = 0; i < draw.n; i++) {
-		bit = bits_pick(&draw, i);
+		bit = bits_next(&draw);
 		skb->data[bit / 8] ^= 1 << bit % 8;
 	}
+	if (fix)
+		fix_csums(skb, &at);
 	return skb;
 drop:
 	kfree_skb(skb);
 	return NULL;
+}
+
+/* The same for its first bytes. */
+static struct sk_buff *truncate(struct sk_buff *skb,
+				const struct umf_effect *effect)
+{
+	unsigned int len = umf_num(effect->spec, UMF_K_LEN, skb->len);
+
+	if (skb->len <= len)
+		return skb;
+	if ((skb->ip_summed == CHECKSUM_PARTIAL && skb_checksum_help(skb)) ||
+	    pskb_trim(skb, len)) {
+		kfree_skb(skb);
+		return NULL;
+	}
+	skb->ip_summed = CHECKSUM_NONE;
+	return skb;
 }
 
 /* ---- frames that wait ---- */
@@ -452,15 +680,105 @@ static void keep_copies(struct umf_net *net, struct sk_buff *skb,
 	keep(net, skb, path, limit);
 }
 
+static struct umf_net_rule *own_of(const struct umf_effect *effect)
+{
+	return container_of(effect->spec, struct umf_rule, spec)->priv;
+}
+
+static bool waits_for(struct umf_net_fault *fault, u32 rule, u64 limit)
+{
+	struct umf_net_wait *wait = wait_find(fault, rule);
+
+	return wait && wait->count >= limit;
+}
+
+/* When a frame that comes at @now passes a rule with order=keep. */
+static u64 keep_order(const struct umf_effect *effect,
+		      const struct umf_net_path *path, u64 now)
+{
+	u64 *last = &own_of(effect)->last[path->dir];
+
+	*last = max(*last, now);
+	return *last;
+}
+
+/*
+ * When a frame that comes at @now passes a rate. Each takes the time that its
+ * bytes take at that rate; a bucket lets so many pass before theirs is over.
+ */
+static u64 keep_rate(const struct umf_effect *effect,
+		     const struct umf_net_path *path, unsigned int len, u64 now)
+{
+	u64 rate = umf_num(effect->spec, UMF_K_RATE, 1);
+	u64 bucket = umf_num(effect->spec, UMF_K_BUCKET, 0);
+	u64 *last = &own_of(effect)->last[path->dir];
+
+	*last = max(*last, now) +
+		mul_u64_u64_div_u64(len * 8ULL, NSEC_PER_SEC, rate);
+	bucket = mul_u64_u64_div_u64(bucket * 8, NSEC_PER_SEC, rate);
+	return max(now, *last - min(*last, bucket));
+}
+
+/*
+ * What the frame has to wait for: path->rule and path->due, or nothing and no
+ * due time. False when the rule has no room for it.
+ */
+static bool queue_up(struct umf_net *net, const struct umf_verdict *verdict,
+		     struct umf_net_path *path, unsigned int len, u64 *limit)
+{
+	struct umf_net_fault *fault = &net->fault;
+	u64 now = ktime_get_ns(), due = now;
+	bool behind = false, room = true, rate = false, overtakes = false;
+	unsigned int i;
+
+	path->rule = 0;
+	spin_lock_bh(&fault->lock);
+	for (i = 0; i < verdict->n; i++) {
+		const struct umf_effect *effect = &verdict->effect[i];
+		const struct umf_spec *spec = effect->spec;
+		bool in_order = effect->action == UMF_A_RATE ||
+				umf_num(spec, UMF_K_ORDER, UMF_ORDER_FREE);
+
+		if (effect->action == UMF_A_REORDER)
+			overtakes = true;
+		if (effect->action != UMF_A_RATE &&
+		    (effect->action != UMF_A_DELAY ||
+		     (!effect->arg && !in_order)))
+			continue;
+		if (effect->action == UMF_A_RATE || !rate) {
+			path->rule = effect->rule;
+			*limit = umf_num(spec, UMF_K_LIMIT, LIMIT_DEFAULT);
+		}
+		if (effect->action == UMF_A_RATE) {
+			rate = true;
+			room = !waits_for(fault, effect->rule, *limit);
+			if (!room)
+				break;
+			due = keep_rate(effect, path, len, due);
+		} else {
+			due += effect->arg;
+			if (in_order)
+				due = keep_order(effect, path, due);
+		}
+		/* Timers are late: a frame in order stays behind those due. */
+		behind = behind || (in_order &&
+				    waits_for(fault, effect->rule, 1));
+	}
+	spin_unlock_bh(&fault->lock);
+	path->due = !overtakes && (due > now || behind) ? due : 0;
+	return overtakes || room;
+}
+
 /* Consumes the frame. In an RCU section, as umf_decide() wants it. */
 static void apply(struct umf_net *net, struct sk_buff *skb,
 		  const struct umf_verdict *verdict, struct umf_net_path path)
 {
-	u64 delay = 0, limit = 0;
+	bool timed = false;
+	u64 limit = 0;
 	u32 copies = 0;
 	unsigned int i;
 
-	path.rule = 0;
+	path.due = 0;
 	for (i = 0; i < verdict->n; i++) {
 		const struct umf_effect *effect = &verdict->effect[i];
 
@@ -470,37 +788,37 @@ static void apply(struct umf_net *net, struct sk_buff *skb,
 			return;
 		case UMF_A_HOLD:
 			path.rule = effect->rule;
-			path.due = 0;
+			path.reverse = umf_num(effect->spec, UMF_K_RELEASE,
+					       UMF_RELEASE_ORDER);
 			keep_copies(net, skb, &path,
 				    umf_num(effect->spec, UMF_K_LIMIT,
 					    LIMIT_DEFAULT), copies);
 			return;
 		case UMF_A_CORRUPT:
 			skb = corrupt(skb, effect);
-			if (!skb)
-				return;
+			break;
+		case UMF_A_TRUNCATE:
+			skb = truncate(skb, effect);
 			break;
 		case UMF_A_DUP:
 			copies += umf_num(effect->spec, UMF_K_COPIES, 1);
 			break;
 		case UMF_A_DELAY:
-			if (!effect->arg)
-				break;
-			delay += effect->arg;
-			limit = umf_num(effect->spec, UMF_K_LIMIT,
-					LIMIT_DEFAULT);
-			path.rule = effect->rule;
+		case UMF_A_RATE:
+			timed = true;
 			break;
 		default:
 			break;
 		}
+		if (!skb)
+			return;
 	}
-	if (!delay) {
+	if (timed && !queue_up(net, verdict, &path, skb->len, &limit))
+		kfree_skb(skb);
+	else if (path.due)
+		keep_copies(net, skb, &path, limit, copies);
+	else
 		pass_copies(net, skb, &path, copies);
-		return;
-	}
-	path.due = ktime_get_ns() + delay;
-	keep_copies(net, skb, &path, limit, copies);
 }
 
 static void decide(struct umf_net *net, struct sk_buff *skb, u64 peer,
@@ -656,38 +974,71 @@ static enum hrtimer_restart delay_timer(struct hrtimer *timer)
 	return HRTIMER_NORESTART;
 }
 
-static void set_carrier(struct umf_net *net)
+static void visit_link(const struct umf_rule *rule, void *data)
+{
+	struct umf_net_fault *fault = data;
+
+	if (rule->spec.action != UMF_A_LINK)
+		return;
+	if (umf_has(&rule->spec, UMF_K_RATE))
+		fault->speed = div_u64(rule->spec.val[UMF_K_RATE].a, 1000000);
+	if (umf_has(&rule->spec, UMF_K_DUPLEX))
+		fault->duplex = rule->spec.val[UMF_K_DUPLEX].a ? DUPLEX_FULL :
+							  DUPLEX_HALF;
+}
+
+static void set_levels(struct umf_net *net)
 {
 	struct umf_net_fault *fault = &net->fault;
+	u32 speed = fault->speed;
+	u8 duplex = fault->duplex;
 
 	lockdep_assert_held(&fault->lock);
 	fault->down = umf_site_level(&fault->site, UMF_A_DOWN);
+	fault->speed = UMF_NET_SPEED;
+	fault->duplex = DUPLEX_FULL;
+	umf_site_visit_levels(&fault->site, visit_link, fault);
+	umf_net_stall(net, umf_site_level(&fault->site, UMF_A_STALL));
 	if (!fault->open)
 		return;
 	if (fault->down)
 		netif_carrier_off(net->dev);
 	else
 		netif_carrier_on(net->dev);
+	/* As after negotiation: who asked before asks again. */
+	if (fault->speed != speed || fault->duplex != duplex)
+		netif_carrier_event(net->dev);
+}
+
+void umf_net_fault_link(struct umf_net *net, u32 *speed, u8 *duplex)
+{
+	*speed = READ_ONCE(net->fault.speed);
+	*duplex = READ_ONCE(net->fault.duplex);
 }
 
 static void fault_update(struct umf_site *site)
 {
 	struct umf_net *net = net_of(site);
 	struct umf_net_fault *fault = &net->fault;
+	struct sk_buff_head out, reversed;
 	struct sk_buff *skb, *next_skb;
 	struct rb_node *node, *next;
-	struct sk_buff_head out;
 
 	__skb_queue_head_init(&out);
+	__skb_queue_head_init(&reversed);
 	spin_lock_bh(&fault->lock);
-	set_carrier(net);
+	set_levels(net);
 	skb_queue_walk_safe(&fault->held, skb, next_skb) {
 		if (umf_rule_in_force(site, path_of(skb)->rule))
 			continue;
 		__skb_unlink(skb, &fault->held);
 		wait_put(fault, path_of(skb)->rule);
-		__skb_queue_tail(&out, skb);
+		if (path_of(skb)->reverse)
+			__skb_queue_head(&reversed, skb);
+		else
+			__skb_queue_tail(&out, skb);
 	}
+	skb_queue_splice_tail(&reversed, &out);
 	for (node = rb_first(&fault->delayed); node; node = next) {
 		next = rb_next(node);
 		if (!umf_rule_listed(site, path_of(rb_to_skb(node))->rule))
@@ -703,7 +1054,7 @@ void umf_net_fault_open(struct umf_net *net)
 
 	spin_lock_bh(&fault->lock);
 	fault->open = true;
-	set_carrier(net);
+	set_levels(net);
 	spin_unlock_bh(&fault->lock);
 }
 
@@ -750,6 +1101,8 @@ int umf_net_fault_add(struct umf_net *net)
 	hrtimer_setup(&fault->timer, delay_timer, CLOCK_MONOTONIC,
 		      HRTIMER_MODE_ABS_SOFT);
 	strscpy(fault->site.name, net->dev->name, sizeof(fault->site.name));
+	fault->speed = UMF_NET_SPEED;
+	fault->duplex = DUPLEX_FULL;
 	fault->site.class = UMF_CLASS_NET;
 	fault->site.ops = &fault_ops;
 	return umf_site_add(&fault->site);

@@ -62,6 +62,7 @@ static const char umf_net_count_names[UMF_NET_COUNTS][ETH_GSTRING_LEN] = {
 	[UMF_NET_TX_WAITED]		= "tx_waited",
 	[UMF_NET_TX_NO_RING]		= "tx_no_ring",
 	[UMF_NET_TX_FLOODED]		= "tx_flooded",
+	[UMF_NET_TX_TIMEOUTS]		= "tx_timeouts",
 	[UMF_NET_TX_WAKEUPS]		= "tx_dead_ports",
 	[UMF_NET_RX_CORRUPT_RING]	= "rx_corrupt_rings",
 	[UMF_NET_RX_BAD_FRAME]		= "rx_bad_frames",
@@ -86,12 +87,34 @@ static void set_queue(struct umf_net *net)
 	lockdep_assert_held(&net->tx_lock);
 	if (!net->sending)
 		return;
-	if (net->waiting & ~net->stuck) {
+	if (net->stalled || (net->waiting & ~net->stuck)) {
 		txq_trans_cond_update(netdev_get_tx_queue(net->dev, 0));
 		netif_stop_queue(net->dev);
 	} else {
 		netif_wake_queue(net->dev);
 	}
+}
+
+void umf_net_stall(struct umf_net *net, bool stall)
+{
+	spin_lock(&net->tx_lock);
+	if (net->stalled != stall) {
+		net->stalled = stall;
+		net->timed_out = false;
+		set_queue(net);
+	}
+	spin_unlock(&net->tx_lock);
+}
+
+/* Nobody but a rule stops the queue for long. It stays so until that ends. */
+static void umf_net_tx_timeout(struct net_device *dev, unsigned int queue)
+{
+	struct umf_net *net = netdev_priv(dev);
+
+	count(net, UMF_NET_TX_TIMEOUTS);
+	if (!net->timed_out)
+		netdev_warn(dev, "the transmitter hangs: a rule stalls it\n");
+	net->timed_out = true;
 }
 
 static void drop_backlog(struct umf_net *net, unsigned int port)
@@ -545,6 +568,7 @@ static const struct net_device_ops umf_net_ops = {
 	.ndo_validate_addr	= eth_validate_addr,
 	.ndo_change_mtu		= umf_net_change_mtu,
 	.ndo_get_stats64	= dev_get_tstats64,
+	.ndo_tx_timeout		= umf_net_tx_timeout,
 };
 
 static void umf_net_get_drvinfo(struct net_device *dev,
@@ -555,6 +579,19 @@ static void umf_net_get_drvinfo(struct net_device *dev,
 	strscpy(info->driver, DRIVER_NAME);
 	snprintf(info->bus_info, sizeof(info->bus_info), "port %u",
 		 umf_segment_port(net->seg));
+}
+
+static int umf_net_get_link_ksettings(struct net_device *dev,
+				      struct ethtool_link_ksettings *cmd)
+{
+	cmd->base.speed = SPEED_UNKNOWN;
+	cmd->base.duplex = DUPLEX_UNKNOWN;
+	cmd->base.port = PORT_OTHER;
+	cmd->base.autoneg = AUTONEG_DISABLE;
+	if (netif_carrier_ok(dev))
+		umf_net_fault_link(netdev_priv(dev), &cmd->base.speed,
+				   &cmd->base.duplex);
+	return 0;
 }
 
 static int umf_net_get_sset_count(struct net_device *dev, int set)
@@ -582,6 +619,7 @@ static const struct ethtool_ops umf_net_ethtool_ops = {
 	.get_drvinfo		= umf_net_get_drvinfo,
 	.get_link		= ethtool_op_get_link,
 	.get_ts_info		= ethtool_op_get_ts_info,
+	.get_link_ksettings	= umf_net_get_link_ksettings,
 	.get_sset_count		= umf_net_get_sset_count,
 	.get_strings		= umf_net_get_strings,
 	.get_ethtool_stats	= umf_net_get_stats,

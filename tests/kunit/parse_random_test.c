@@ -154,6 +154,8 @@ static bool make_value(struct gen_ctx *ctx, enum umf_key key,
 	case UMF_T_U64:
 	case UMF_T_PROB:
 	case UMF_T_TIME:
+	case UMF_T_SIZE:
+	case UMF_T_RATE:
 		break;
 	}
 	val->a = some_number(ctx, param->min, param->max);
@@ -180,6 +182,12 @@ static bool make_spec(struct gen_ctx *ctx, enum umf_action_id action)
 		keys |= BIT_ULL(UMF_K_BPF);
 	if (keys & (BIT_ULL(UMF_K_PERIOD) | BIT_ULL(UMF_K_DUTY)))
 		keys |= BIT_ULL(UMF_K_PERIOD) | BIT_ULL(UMF_K_DUTY);
+	if (keys & (BIT_ULL(UMF_K_DIST) | BIT_ULL(UMF_K_CORR)))
+		keys |= BIT_ULL(UMF_K_JITTER);
+	if (keys & BIT_ULL(UMF_K_BER))
+		keys &= ~BIT_ULL(UMF_K_BITS);
+	if (action == UMF_A_LINK)
+		keys = (keys | BIT_ULL(UMF_K_DUPLEX)) & ~BIT_ULL(UMF_K_RATE);
 	for (key = 0; key < UMF_K_MAX; key++) {
 		if (!(keys & BIT_ULL(key)))
 			continue;

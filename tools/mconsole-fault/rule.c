@@ -111,6 +111,8 @@ static json_t *param_json(const char *key, const char *value)
 	case UMF_T_MAC:
 	case UMF_T_BPF:
 	case UMF_T_TEXT:
+	case UMF_T_SIZE:
+	case UMF_T_RATE:
 		break;
 	}
 	return json ? json : record_text(value);
