@@ -1,0 +1,131 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# For tests of the serial line: guest.sh, and guests whose ttyS0 ends are joined by the link $WORK/cable, seed 2004.
+# ttyprobe (tests/selftests/ttyprobe.c says what it can do) is /t/ttyprobe in the guest.
+#
+#   tty_boot <guest> [kernel argument…]   boots it with ttyS0=$CABLE unless an argument says ttyS0=; does not wait
+#   tty_start <guest>…                    boots these, until they are ready; else ends the test
+#   probe <guest> <line> <command>…       ttyprobe on that line; its output is $out, too
+#   behind <guest> <line> <command>…      the same in the background; then
+#   outcome <guest> <line>                waits for its end, prints what it said
+#   says <description> <regex>            a check of $out
+#   value <name>                          name=<number> of $out
+#   fault <guest> <verb>…                 mconsole-fault
+#   rule <guest> <line> <action>…         adds a rule, named r unless id= is given; else ends the test
+#   stat_of <guest> <rule> <counter>      one value of `stats`
+#   until_true <seconds> <command>…       until it succeeds
+#   mconsole <guest> <request>            one mconsole request; what it answers
+
+# shellcheck source=guest.sh
+. "$(dirname "${BASH_SOURCE[0]}")/guest.sh"
+
+tty_tool=$BIN/mconsole-fault
+tty_dir=$TOP/build/tests/tty
+tty_source=$TOP/tests/selftests/ttyprobe.c
+CABLE=link,$WORK/cable
+
+tty_build_probe()
+{
+	mkdir -p "$tty_dir" || return
+	(
+		flock 9
+		[ "$tty_dir/ttyprobe" -nt "$tty_source" ] ||
+			"${CC:-gcc}" -O2 -Wall -static -o "$tty_dir/ttyprobe" "$tty_source"
+	) 9>"$tty_dir/.lock"
+}
+[ -x "$tty_tool" ] || skip_all "there is no $tty_tool; make tools"
+tty_build_probe || skip_all "ttyprobe cannot be built here; it needs gcc and a static libc"
+
+tty_boot()
+{
+	local umid=$1 cable=("ttyS0=$CABLE")
+	shift
+
+	[[ " $*" != *" ttyS0="* ]] || cable=()
+	guest_start "$umid" "${cable[@]}" share="$tty_dir:/t" umf="seed 2004" "$@"
+}
+
+tty_start()
+{
+	local umid
+
+	for umid; do
+		tty_boot "$umid"
+	done
+	for umid; do
+		guest_wait_ready "$umid" || exit 1
+	done
+}
+
+probe()
+{
+	local umid=$1 line=$2 word words=
+	shift 2
+
+	for word; do
+		words+=" '$word'"
+	done
+	out=$(guest_exec -t 120 "$umid" "/t/ttyprobe /dev/$line$words")
+}
+
+behind()
+{
+	local umid=$1 line=$2 word words=
+	shift 2
+
+	for word; do
+		words+=" '$word'"
+	done
+	guest_exec "$umid" "rm -f /tmp/$line.done; (/t/ttyprobe /dev/$line$words >/tmp/$line.out 2>&1; echo \$? >/tmp/$line.done) >/dev/null 2>&1 &"
+}
+
+outcome()
+{
+	out=$(guest_exec -t 120 "$1" "while [ ! -e /tmp/$2.done ]; do usleep 5000; done; cat /tmp/$2.out")
+}
+
+says()
+{
+	like "$1" "$out" "$2"
+}
+
+value()
+{
+	sed -n "s/.*\\b$1=\\([0-9]*\\).*/\\1/p" <<<"$out" | tail -n 1
+}
+
+fault()
+{
+	"$tty_tool" "$@"
+}
+
+rule()
+{
+	local umid=$1 line=$2 id=(id=r)
+	shift 2
+
+	[[ " $* " != *" id="* ]] || id=()
+	fault "$umid" add "$line" "$@" "${id[@]}" >/dev/null || exit 1
+}
+
+stat_of()
+{
+	fault "$1" stats "$2" | sed -n "s/.* $3=\([^ ]*\).*/\1/p"
+}
+
+until_true()
+{
+	local end=$((SECONDS + $1))
+	shift
+
+	until "$@" >/dev/null 2>&1; do
+		[ "$SECONDS" -lt "$end" ] || return 1
+		sleep 0.05
+	done
+}
+
+mconsole()
+{
+	uml_mconsole "$(guest_mconsole "$1")" "$2" 2>&1
+}

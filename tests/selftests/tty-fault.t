@@ -1,0 +1,236 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# timeout: 600
+# What each rule says happens to bytes and lines does, as often as asked, and the counters agree.
+
+. "$(dirname "$0")/../lib/tty.sh"
+
+tty_boot t1 "ttyS1=$CABLE"
+guest_wait_ready t1 || exit 1
+
+# send <text> <bytes to wait for>: from ttyS0 to ttyS1; what came is $out
+send()
+{
+	behind t1 ttyS1 raw 115200 "${modes[@]}" read "${2:-64}" 700 icount
+	probe t1 ttyS0 raw 115200 sleep 100 write "$1" drain
+	outcome t1 ttyS1
+}
+
+# stream <n>: n known bytes from ttyS0 to ttyS1
+stream()
+{
+	behind t1 ttyS1 raw 115200 check "$1" 700 icount
+	probe t1 ttyS0 raw 115200 sleep 100 fill "$1" drain
+	outcome t1 ttyS1
+}
+
+clear_rules()
+{
+	fault t1 clear >/dev/null
+}
+
+within()
+{
+	if [ "${2:-0}" -ge "$3" ] && [ "$2" -le "$4" ]; then
+		ok "$1"
+	else
+		not_ok "$1" "$2 is not from $3 to $4"
+	fi
+}
+
+modes=()
+like "the lines are devices" "$(fault t1 devices)" "ttyS0 tty rules=0"
+
+# ---- drop: 0 %, part, 100 %, either direction ----
+
+for at in "ttyS1 rx" "ttyS0 tx"; do
+	read -r line dir <<<"$at"
+	rule t1 "$line" drop dir="$dir" prob=0
+	stream 2000
+	says "$dir: prob=0 loses nothing" "check came=2000 bad=0 "
+	is "... and all were asked" "$(stat_of t1 r matched)" 2000
+	clear_rules
+	rule t1 "$line" drop dir="$dir" prob=100%
+	stream 2000
+	says "$dir: prob=100% loses all" "check came=0 "
+	is "... as counted" "$(stat_of t1 r fired)" 2000
+	clear_rules
+	rule t1 "$line" drop dir="$dir" prob=20%
+	stream 2000
+	n=$(stat_of t1 r fired)
+	is "$dir: prob=20%: what is missing was counted" "$(value came)" $((2000 - n))
+	# four standard deviations
+	within "... and is 20 %" "$n" 328 472
+	clear_rules
+done
+
+rule t1 ttyS0 drop dir=rx
+stream 100
+says "dir=rx leaves what is sent alone" "check came=100 bad=0 "
+clear_rules
+
+# ---- which byte ----
+
+rule t1 ttyS1 drop dir=rx pattern=6263
+send abcbcc 4
+says "pattern= fires at the byte that completes it" "read 61626263$|read 61626263"
+is "... twice" "$(stat_of t1 r fired)" 2
+clear_rules
+rule t1 ttyS1 drop dir=rx every=3 after=1 count=2
+send abcdefghijkl 10
+says "after=1 every=3 count=2" "read 61626365666869"
+clear_rules
+
+# ---- what happens to it ----
+
+rule t1 ttyS1 corrupt dir=rx bits=1 prob=50%
+stream 2000
+n=$(stat_of t1 r fired)
+is "corrupt: bytes that differ are those that fired" "$(value bad)" "$n"
+clear_rules
+rule t1 ttyS0 corrupt dir=tx bits=8
+send a 1
+says "all eight bits" "read 9e"
+clear_rules
+rule t1 ttyS1 dup dir=rx copies=2 pattern=62
+send abc 5
+says "dup" "read 6162626263"
+clear_rules
+rule t1 ttyS1 insert dir=rx copies=3 count=1
+send ab 5
+says "insert: noise in front" "read [0-9a-f]{6}6162"
+clear_rules
+
+modes=(mode inpck mode parmrk)
+rule t1 ttyS1 parity dir=rx pattern=62
+send abc 5
+says "parity: marked" "read 61ff006263"
+says "... and counted" "parity=1 "
+clear_rules
+rule t1 ttyS0 frame dir=tx pattern=62
+send abc 5
+says "frame, at the sender: marked at the receiver" "read 61ff006263"
+says "... and counted" "frame=1 "
+clear_rules
+rule t1 ttyS1 break dir=rx pattern=62
+send abc 6
+says "break: in front of the byte" "read 61ff00006263"
+says "... and counted" "brk=[0-9]"
+clear_rules
+modes=()
+rule t1 ttyS1 overrun dir=rx pattern=62
+send abc 3
+says "overrun: the byte is gone, a mark is there" "read 610063"
+says "... and counted" "overrun=1 "
+clear_rules
+rule t1 ttyS1 baud dir=rx speed=57600
+send UUUUUUUU 8
+check_fails "baud: what comes is something else" grep -q 'read 5555555555555555' <<<"$out"
+clear_rules
+
+# ---- time ----
+
+rule t1 ttyS1 delay dir=rx time=300ms pattern=61
+behind t1 ttyS1 raw 115200 echo 1500
+probe t1 ttyS0 raw 115200 sleep 100 write b read 1 1000 write a read 1 200 read 1 1000
+is "delay: not yet, then it is there" "$(paste -sd ' ' <<<"$out")" "read 62 read  read 61"
+outcome t1 ttyS1
+clear_rules
+rule t1 ttyS0 rate dir=tx speed=1200
+behind t1 ttyS1 raw 115200 check 120 2000
+probe t1 ttyS0 raw 115200 sleep 100 fill 120
+outcome t1 ttyS1
+within "rate: 120 bytes take a second" "$(value us)" 900000 1100000
+says "... and all come, though the line was closed" "check came=120 bad=0 "
+clear_rules
+
+# ---- hold: stuck until it is let go ----
+
+rule t1 ttyS1 hold dir=rx
+behind t1 ttyS1 raw 115200 check 500 20000
+probe t1 ttyS0 raw 115200 sleep 100 fill 500 drain
+check_fails "hold: nothing comes" guest_exec t1 'sleep 0.5; grep -q . /tmp/ttyS1.out'
+clear_rules
+outcome t1 ttyS1
+says "clear lets all of it go, in order" "check came=500 bad=0 "
+rule t1 ttyS0 hold dir=tx for=600ms
+behind t1 ttyS1 raw 115200 check 500 20000
+probe t1 ttyS0 raw 115200 fill 500 drain
+outcome t1 ttyS1
+says "so does the end of its window, at the sender" "check came=500 bad=0 "
+clear_rules
+
+# ---- lines and cable ----
+
+behind t1 ttyS1 raw 9600 sleep 60000
+sleep 0.3
+probe t1 ttyS0 raw 9600 lines
+is "before: all lines" "$out" "lines rts dtr cts dsr cd"
+rule t1 ttyS0 modem dcd=off cts=off ri=on
+probe t1 ttyS0 lines
+is "modem: as forced" "$out" "lines rts dtr dsr rng"
+clear_rules
+probe t1 ttyS0 lines
+is "clear: as before" "$out" "lines rts dtr cts dsr cd"
+behind t1 ttyS0 raw 9600 miwait cd 10000 lines
+sleep 0.3
+rule t1 ttyS1 cut
+outcome t1 ttyS0
+says "a cut at one end is seen at the other: no carrier" $'miwait [0-9]+ ms\nlines rts dtr$'
+probe t1 ttyS1 lines
+is "... and at its own" "$out" "lines rts dtr"
+fault t1 suspend r >/dev/null
+probe t1 ttyS0 lines
+is "suspended: the cable is whole" "$out" "lines rts dtr cts dsr cd"
+fault t1 clear >/dev/null
+rule t1 ttyS1 cut dir=tx
+behind t1 ttyS0 raw 9600 sleep 60000
+sleep 0.3
+probe t1 ttyS0 lines
+is "cut one way: t1 hears nothing" "$out" "lines rts dtr"
+probe t1 ttyS1 lines
+is "... but is heard" "$out" "lines rts dtr cts dsr cd"
+clear_rules
+guest_exec t1 'pkill ttyprobe' >/dev/null
+outcome t1 ttyS0
+outcome t1 ttyS1
+rule t1 ttyS0 cut period=400ms duty=50%
+stream 3000
+within "cut for half of the time: about half is lost" "$(value came)" 600 2600
+clear_rules
+stream 500
+says "and then nothing is" "check came=500 bad=0 "
+
+# ---- the same seed loses the same ----
+
+for seed in 7 7 8; do
+	rule t1 ttyS1 drop dir=rx prob=30% seed=$seed
+	send abcdefghijklmnopqrstuvwxyz 26
+	runs+=("$(sed -n 's/^read //p' <<<"$out")")
+	clear_rules
+done
+is "the same seed loses the same bytes" "${runs[0]}" "${runs[1]}"
+check "another one loses others" test "${runs[0]}" != "${runs[2]}"
+
+# ---- what is refused ----
+
+refused()
+{
+	local said
+
+	said=$(fault t1 add ttyS0 "${@:3}" 2>&1) && not_ok "$1" "$said" && return
+	like "$1" "$said" "$2"
+}
+refused "odd hex in pattern=" "pattern=abc: must be 1 to 16 bytes in hex" drop pattern=abc
+refused "a long pattern=" "must be 1 to 16 bytes" drop pattern=0102030405060708090a0b0c0d0e0f1011
+refused "bits=9" "a byte has 8" corrupt bits=9
+refused "modem without a line" "modem needs one of" modem
+refused "rate without speed=" "rate needs speed=" rate
+refused "a NIC's key" "peer.*not a key" drop peer=02:00:00:00:00:01
+refused "speed=0" "must be from 50 to 4000000" rate speed=0
+fault t1 add ttyS0 modem dcd=off cts=on for=5s id=m >/dev/null
+add=$(fault t1 list | grep '^add')
+fault t1 clear >/dev/null
+eval "fault t1 $add" >/dev/null
+is "what list prints can be added again" "$(fault t1 list | grep '^add')" "$(grep '^add' <<<"$add")"
+done_testing

@@ -1,0 +1,450 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Asks a serial line what the tests want to know. Runs in the guest, static.
+ *
+ *	ttyprobe <device> <command> [argument]…
+ *
+ *	raw <speed>		8N1, no flow control, local
+ *	mode <word>		crtscts clocal hupcl cread parenb parodd cs7
+ *				cstopb ixon ixoff inpck parmrk ignpar ignbrk,
+ *				with - in front: off
+ *	set|clear <lines>	of rts,dtr,loop,out1,out2
+ *	lines			those that are on
+ *	icount			TIOCGICOUNT
+ *	miwait <lines> <ms>	TIOCMIWAIT on cd,cts,dsr,rng; prints how long
+ *	lsr			TIOCSERGETLSR: empty or busy
+ *	excl			TIOCEXCL
+ *	break <ms>
+ *	write <text>		with \xx for a byte in hex
+ *	fill <n>		n bytes of a known sequence
+ *	drain			tcdrain; prints how long since the last fill
+ *	read <n> <ms>		up to n bytes, as hex
+ *	check <n> <ms>		n bytes of the sequence: how many came, how many
+ *				differ, how long from the first to the last
+ *	echo <ms>		sends back what comes
+ *	ping <n> <ms>		n bytes there and back; microseconds each
+ *	flush			tcflush both
+ *	sleep <ms>
+ *
+ * Exit: 0; 1 a call failed, which is said; 2 usage.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/serial.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/time.h>
+#include <termios.h>
+#include <time.h>
+#include <unistd.h>
+
+/* Of <asm/termios.h>, which cannot be had beside <termios.h>. */
+#ifndef TIOCM_LOOP
+#define TIOCM_OUT1	0x2000
+#define TIOCM_OUT2	0x4000
+#define TIOCM_LOOP	0x8000
+#endif
+
+static int fd;
+static const char *device;
+static double filled;
+
+static double now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec + ts.tv_nsec / 1e9;
+}
+
+static void fail(const char *what)
+{
+	printf("%s: %s: %s\n", device, what, strerror(errno));
+	exit(1);
+}
+
+static void usage(const char *word)
+{
+	fprintf(stderr, "ttyprobe: %s?\n", word);
+	exit(2);
+}
+
+static const struct { int n; speed_t code; } speeds[] = {
+	{ 50, B50 }, { 300, B300 }, { 1200, B1200 }, { 2400, B2400 }, { 4800, B4800 },
+	{ 9600, B9600 }, { 19200, B19200 }, { 38400, B38400 }, { 57600, B57600 },
+	{ 115200, B115200 }, { 230400, B230400 }, { 460800, B460800 },
+	{ 921600, B921600 }, { 1000000, B1000000 }, { 4000000, B4000000 },
+};
+
+static void set_raw(int speed)
+{
+	struct termios tio;
+	size_t i;
+
+	if (tcgetattr(fd, &tio))
+		fail("tcgetattr");
+	cfmakeraw(&tio);
+	tio.c_cflag |= CLOCAL | CREAD;
+	tio.c_cflag &= ~(CRTSCTS | CSTOPB | PARENB);
+	tio.c_iflag = 0;
+	tio.c_cc[VMIN] = 1;
+	tio.c_cc[VTIME] = 0;
+	for (i = 0; i < sizeof(speeds) / sizeof(*speeds); i++)
+		if (speeds[i].n == speed)
+			break;
+	if (i == sizeof(speeds) / sizeof(*speeds))
+		usage("speed");
+	cfsetspeed(&tio, speeds[i].code);
+	if (tcsetattr(fd, TCSANOW, &tio))
+		fail("tcsetattr");
+}
+
+static void set_mode(const char *word)
+{
+	static const struct { const char *name; int input; tcflag_t bit; } modes[] = {
+		{ "crtscts", 0, CRTSCTS }, { "clocal", 0, CLOCAL }, { "hupcl", 0, HUPCL },
+		{ "cread", 0, CREAD }, { "parenb", 0, PARENB }, { "parodd", 0, PARODD },
+		{ "cstopb", 0, CSTOPB }, { "ixon", 1, IXON }, { "ixoff", 1, IXOFF },
+		{ "inpck", 1, INPCK }, { "parmrk", 1, PARMRK }, { "ignpar", 1, IGNPAR },
+		{ "ignbrk", 1, IGNBRK }, { "cs7", 0, CS7 },
+	};
+	int off = *word == '-';
+	struct termios tio;
+	tcflag_t *flags;
+	size_t i;
+
+	tcgetattr(fd, &tio);
+	for (i = 0; i < sizeof(modes) / sizeof(*modes); i++)
+		if (!strcmp(modes[i].name, word + off))
+			break;
+	if (i == sizeof(modes) / sizeof(*modes))
+		usage(word);
+	flags = modes[i].input ? &tio.c_iflag : &tio.c_cflag;
+	if (!strcmp(word, "cs7"))
+		*flags &= ~CSIZE;
+	if (off)
+		*flags &= ~modes[i].bit;
+	else
+		*flags |= modes[i].bit;
+	if (tcsetattr(fd, TCSANOW, &tio))
+		fail("tcsetattr");
+}
+
+static int lines_of(char *text)
+{
+	static const struct { const char *name; int bit; } lines[] = {
+		{ "rts", TIOCM_RTS }, { "dtr", TIOCM_DTR }, { "cts", TIOCM_CTS },
+		{ "dsr", TIOCM_DSR }, { "cd", TIOCM_CD }, { "rng", TIOCM_RNG },
+		{ "out1", TIOCM_OUT1 }, { "out2", TIOCM_OUT2 }, { "loop", TIOCM_LOOP },
+	};
+	int bits = 0;
+	size_t i;
+	char *word;
+
+	for (word = strtok(text, ","); word; word = strtok(NULL, ",")) {
+		for (i = 0; i < sizeof(lines) / sizeof(*lines); i++)
+			if (!strcmp(lines[i].name, word))
+				break;
+		if (i == sizeof(lines) / sizeof(*lines))
+			usage(word);
+		bits |= lines[i].bit;
+	}
+	return bits;
+}
+
+static void show_lines(void)
+{
+	int bits;
+
+	if (ioctl(fd, TIOCMGET, &bits))
+		fail("TIOCMGET");
+	printf("lines%s%s%s%s%s%s\n", bits & TIOCM_RTS ? " rts" : "",
+	       bits & TIOCM_DTR ? " dtr" : "", bits & TIOCM_CTS ? " cts" : "",
+	       bits & TIOCM_DSR ? " dsr" : "", bits & TIOCM_CD ? " cd" : "",
+	       bits & TIOCM_RNG ? " rng" : "");
+}
+
+static void show_icount(void)
+{
+	struct serial_icounter_struct ic;
+
+	if (ioctl(fd, TIOCGICOUNT, &ic))
+		fail("TIOCGICOUNT");
+	printf("icount cts=%d dsr=%d rng=%d dcd=%d rx=%d tx=%d frame=%d overrun=%d parity=%d brk=%d buf=%d\n",
+	       ic.cts, ic.dsr, ic.rng, ic.dcd, ic.rx, ic.tx, ic.frame,
+	       ic.overrun, ic.parity, ic.brk, ic.buf_overrun);
+}
+
+static void on_alarm(int sig)
+{
+	(void)sig;
+}
+
+static void miwait(char *text, int ms)
+{
+	struct sigaction act = { .sa_handler = on_alarm };
+	struct itimerval timer = {
+		.it_value = { ms / 1000, ms % 1000 * 1000 },
+	};
+	double start = now();
+	int err;
+
+	sigaction(SIGALRM, &act, NULL);
+	setitimer(ITIMER_REAL, &timer, NULL);
+	err = ioctl(fd, TIOCMIWAIT, lines_of(text));
+	if (err && errno == EINTR)
+		printf("miwait timeout\n");
+	else if (err)
+		fail("TIOCMIWAIT");
+	else
+		printf("miwait %d ms\n", (int)((now() - start) * 1000));
+	memset(&timer, 0, sizeof(timer));
+	setitimer(ITIMER_REAL, &timer, NULL);
+}
+
+static void write_all(const unsigned char *buf, size_t len)
+{
+	while (len) {
+		ssize_t n = write(fd, buf, len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			fail("write");
+		buf += n;
+		len -= n;
+	}
+}
+
+static void write_text(const char *text)
+{
+	unsigned char buf[4096];
+	size_t len = 0;
+
+	for (; *text && len < sizeof(buf); text++) {
+		unsigned int byte;
+
+		if (*text == '\\' && sscanf(text + 1, "%2x", &byte) == 1) {
+			buf[len++] = byte;
+			text += 2;
+		} else {
+			buf[len++] = *text;
+		}
+	}
+	write_all(buf, len);
+}
+
+/* All 256 values, and a sequence that repeats late. */
+static unsigned char known(size_t i)
+{
+	return i * 167 + i / 256 * 31;
+}
+
+static void fill(size_t n)
+{
+	unsigned char buf[4096];
+	size_t i, at = 0;
+
+	filled = now();
+	while (at < n) {
+		size_t len = n - at < sizeof(buf) ? n - at : sizeof(buf);
+
+		for (i = 0; i < len; i++)
+			buf[i] = known(at + i);
+		write_all(buf, len);
+		at += len;
+	}
+}
+
+/* -1: nothing came in time, or the line hung up. */
+static ssize_t read_some(unsigned char *buf, size_t len, int ms)
+{
+	struct pollfd pfd = { fd, POLLIN, 0 };
+	ssize_t n;
+
+	if (poll(&pfd, 1, ms) <= 0)
+		return -1;
+	n = read(fd, buf, len);
+	if (n <= 0)
+		return -1;
+	return n;
+}
+
+static void read_hex(size_t n, int ms)
+{
+	double end = now() + ms / 1000.0;
+	unsigned char buf[4096];
+	size_t at = 0, i;
+
+	if (n > sizeof(buf))
+		n = sizeof(buf);
+	while (at < n && now() < end) {
+		ssize_t got = read_some(buf + at, n - at, (end - now()) * 1000 + 1);
+
+		if (got < 0)
+			break;
+		at += got;
+	}
+	printf("read ");
+	for (i = 0; i < at; i++)
+		printf("%02x", buf[i]);
+	printf("\n");
+}
+
+static void check(size_t n, int ms)
+{
+	unsigned char buf[4096];
+	size_t at = 0, bad = 0;
+	double first = 0, last = 0;
+	ssize_t got, i;
+
+	while (at < n) {
+		got = read_some(buf, sizeof(buf), ms);
+		if (got < 0)
+			break;
+		last = now();
+		if (!first)
+			first = last;
+		for (i = 0; i < got; i++)
+			if (buf[i] != known(at + i))
+				bad++;
+		at += got;
+	}
+	printf("check came=%zu bad=%zu us=%.0f\n", at, bad, (last - first) * 1e6);
+}
+
+static void echo(int ms)
+{
+	unsigned char buf[4096];
+	ssize_t got;
+
+	while ((got = read_some(buf, sizeof(buf), ms)) > 0)
+		write_all(buf, got);
+}
+
+static void ping(int n, int ms)
+{
+	double start, sum = 0, min = 1e9, max = 0, took;
+	unsigned char ch;
+	int i;
+
+	for (i = 0; i < n; i++) {
+		ch = i;
+		start = now();
+		write_all(&ch, 1);
+		if (read_some(&ch, 1, ms) != 1 || ch != (i & 255)) {
+			printf("ping lost at %d\n", i);
+			return;
+		}
+		took = now() - start;
+		sum += took;
+		min = took < min ? took : min;
+		max = took > max ? took : max;
+	}
+	printf("ping us min=%.1f avg=%.1f max=%.1f\n", min * 1e6, sum / n * 1e6, max * 1e6);
+}
+
+static void set_lines(int request, char *text)
+{
+	int bits = lines_of(text);
+
+	if (ioctl(fd, request, &bits))
+		fail("TIOCMBIS");
+}
+
+static void do_break(int ms)
+{
+	if (ioctl(fd, TIOCSBRK))
+		fail("TIOCSBRK");
+	usleep(ms * 1000);
+	if (ioctl(fd, TIOCCBRK))
+		fail("TIOCCBRK");
+}
+
+static void show_lsr(void)
+{
+	unsigned int lsr;
+
+	if (ioctl(fd, TIOCSERGETLSR, &lsr))
+		fail("TIOCSERGETLSR");
+	printf("lsr %s\n", lsr & TIOCSER_TEMT ? "empty" : "busy");
+}
+
+static char **args;
+
+static char *arg(void)
+{
+	if (!*args)
+		usage("an argument");
+	return *args++;
+}
+
+int main(int argc, char **argv)
+{
+	char *word, *text;
+	int n;
+
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	if (argc < 3)
+		usage("device");
+	device = argv[1];
+	args = argv + 2;
+	fd = open(device, O_RDWR | O_NOCTTY | O_NONBLOCK);
+	if (fd < 0)
+		fail("open");
+	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
+	while ((word = *args)) {
+		args++;
+		if (!strcmp(word, "raw"))
+			set_raw(atoi(arg()));
+		else if (!strcmp(word, "mode"))
+			set_mode(arg());
+		else if (!strcmp(word, "set"))
+			set_lines(TIOCMBIS, arg());
+		else if (!strcmp(word, "clear"))
+			set_lines(TIOCMBIC, arg());
+		else if (!strcmp(word, "lines"))
+			show_lines();
+		else if (!strcmp(word, "icount"))
+			show_icount();
+		else if (!strcmp(word, "lsr"))
+			show_lsr();
+		else if (!strcmp(word, "excl"))
+			ioctl(fd, TIOCEXCL);
+		else if (!strcmp(word, "break"))
+			do_break(atoi(arg()));
+		else if (!strcmp(word, "write"))
+			write_text(arg());
+		else if (!strcmp(word, "fill"))
+			fill(atol(arg()));
+		else if (!strcmp(word, "drain")) {
+			if (tcdrain(fd))
+				fail("tcdrain");
+			printf("drain %d ms\n", (int)((now() - filled) * 1000));
+		} else if (!strcmp(word, "flush"))
+			tcflush(fd, TCIOFLUSH);
+		else if (!strcmp(word, "sleep"))
+			usleep(atoi(arg()) * 1000);
+		else if (!strcmp(word, "echo"))
+			echo(atoi(arg()));
+		else if (!strcmp(word, "miwait")) {
+			text = arg();
+			miwait(text, atoi(arg()));
+		} else if (!strcmp(word, "read")) {
+			n = atoi(arg());
+			read_hex(n, atoi(arg()));
+		} else if (!strcmp(word, "check")) {
+			n = atoi(arg());
+			check(n, atoi(arg()));
+		} else if (!strcmp(word, "ping")) {
+			n = atoi(arg());
+			ping(n, atoi(arg()));
+		} else
+			usage(word);
+	}
+	return 0;
+}
