@@ -20,7 +20,8 @@
 #include <linux/string.h>
 #include "tty.h"
 
-#define TX_WAIT_MAX	1000	/* symbols kept behind the transmitter */
+#define TX_WAIT_MAX	1000	/* symbols kept behind the transmitter, … */
+#define TX_WAIT_SLOW	16	/* … where the writer is to feel it */
 #define LIMIT_DEFAULT	1000
 #define CHAR_BITS	10	/* of rate: 8N1 */
 
@@ -35,6 +36,7 @@ struct waiting {
 	u32 sym;
 	u32 rule;		/* that keeps it; 0: none */
 	bool hold;		/* while it is in force; else until due */
+	bool slow;		/* it waits for a slower line */
 	u64 due;
 };
 
@@ -100,7 +102,8 @@ bool umf_tty_lane_open(const struct umf_tty_lane *lane)
 	if (list_empty(&lane->queue))
 		return true;
 	last = list_last_entry(&lane->queue, struct waiting, list);
-	return lane->len < TX_WAIT_MAX && !last->hold;
+	return !last->hold &&
+	       lane->len < (last->slow ? TX_WAIT_SLOW : TX_WAIT_MAX);
 }
 
 void umf_tty_fault_drop(struct umf_tty_lane *lane)
@@ -118,7 +121,7 @@ struct fate {
 	u64 due;
 	u64 limit;		/* of those that wait; more are lost */
 	u32 rule;
-	bool hold;
+	bool hold, slow;
 };
 
 /* A symbol at its place in the line: not before those in front. */
@@ -141,6 +144,7 @@ static void pass(struct umf_tty_lane *lane, u32 sym, const struct fate *fate)
 	item->due = fate->due;
 	item->rule = fate->rule;
 	item->hold = fate->hold;
+	item->slow = fate->slow;
 	list_add_tail(&item->list, &lane->queue);
 	if (!lane->len++)
 		umf_tty_lane_run(lane);
@@ -244,6 +248,7 @@ static void apply(struct umf_tty_lane *lane, struct outcome *out,
 				  div64_u64(CHAR_BITS * UMF_NSEC,
 					    spec->val[UMF_K_SPEED].a);
 		out->fate.due = lane->rate_free;
+		out->fate.slow = true;
 		out->fate.rule = effect->rule;
 		break;
 	case UMF_A_TTY_PARITY:

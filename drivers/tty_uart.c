@@ -152,7 +152,9 @@ static void send_some(struct umf_tty *tty)
 static void send_on(struct umf_tty *tty)
 {
 	send_some(tty);
-	if (tty->full) {
+	if (tty->full && !(tty->open || tty->lane[UMF_DIR_TX].len)) {
+		tty->full = false;	/* nobody waits */
+	} else if (tty->full) {
 		/* Asked to say so, it may have room already. */
 		if (!tty->transport->wait_room ||
 		    !tty->transport->wait_room(tty))
@@ -434,15 +436,12 @@ static void umf_tty_shutdown(struct uart_port *port)
 	uart_port_lock_irqsave(port, &flags);
 	tty->open = false;
 	tty->breaking = false;
+	/* What has left the transmitter is on the line, and stays there. */
 	umf_tty_fault_drop(&tty->lane[UMF_DIR_RX]);
-	umf_tty_fault_drop(&tty->lane[UMF_DIR_TX]);
 	uart_port_unlock_irqrestore(port, flags);
-	umf_tty_uart_stop(tty);
-}
-
-static void umf_tty_flush_buffer(struct uart_port *port)
-{
-	umf_tty_fault_drop(&umf_tty_of(port)->lane[UMF_DIR_TX]);
+	hrtimer_cancel(&tty->tx_timer);
+	hrtimer_cancel(&tty->rx_timer);
+	hrtimer_cancel(&tty->lane[UMF_DIR_RX].timer);
 }
 
 static enum umf_parity parity_of(tcflag_t cflag)
@@ -526,7 +525,6 @@ const struct uart_ops umf_tty_uart_ops = {
 	.break_ctl	= umf_tty_break_ctl,
 	.startup	= umf_tty_startup,
 	.shutdown	= umf_tty_shutdown,
-	.flush_buffer	= umf_tty_flush_buffer,
 	.set_termios	= umf_tty_set_termios,
 	.type		= umf_tty_type,
 	.release_port	= umf_tty_release_port,
@@ -547,6 +545,13 @@ void umf_tty_uart_init(struct umf_tty *tty)
 
 void umf_tty_uart_stop(struct umf_tty *tty)
 {
+	unsigned long flags;
+
+	uart_port_lock_irqsave(&tty->port, &flags);
+	umf_tty_fault_drop(&tty->lane[UMF_DIR_TX]);
+	umf_tty_fault_drop(&tty->lane[UMF_DIR_RX]);
+	tty->full = false;
+	uart_port_unlock_irqrestore(&tty->port, flags);
 	hrtimer_cancel(&tty->tx_timer);
 	hrtimer_cancel(&tty->rx_timer);
 	hrtimer_cancel(&tty->lane[UMF_DIR_TX].timer);
