@@ -491,7 +491,7 @@ static void keep_old(struct umf_blk *blk, struct umf_blk_mark *mark, u64 sector)
 		if (!data)
 			return;
 		vec.base = data;
-		if (umf_io_exec(blk->image, &io, false)) {
+		if (umf_io_exec(blk->image, &io)) {
 			kfree(data);
 			return;
 		}
@@ -503,7 +503,7 @@ static void keep_old(struct umf_blk *blk, struct umf_blk_mark *mark, u64 sector)
 		return;
 	}
 	vec.base = data;
-	umf_io_exec(blk->image, &io, false);
+	umf_io_exec(blk->image, &io);
 }
 
 static void keep_stale(struct umf_blk *blk, const struct umf_io *io)

@@ -19,6 +19,7 @@ struct umf_image {
 	bool strict;		/* data reaches the disk before its bit is set */
 	u64 id;			/* of the topmost file, to tell disks apart */
 	bool no_nowait;		/* the host's file system cannot say "not now" */
+	long long slow_until;	/* ns: the host's disk keeps writes waiting */
 	/*
 	 * A sync that failed may have lost pages that the next sync no longer
 	 * knows of: from then on every flush fails.
@@ -55,11 +56,13 @@ struct umf_io {
 	u64 sector, nr;		/* UMF_SECTOR each */
 };
 
+/* Does it, in the caller's thread, however long it takes. */
+int umf_io_exec(struct umf_image *image, const struct umf_io *io);
 /*
- * Does it now, in the caller's thread. With @nowait only what needs no waiting
- * for the host's disk, else -EAGAIN with nothing but guest memory touched.
+ * Does it if that likely needs no waiting for the host's disk; else -EAGAIN,
+ * with nothing but guest memory touched. For callers that have interrupts off.
  */
-int umf_io_exec(struct umf_image *image, const struct umf_io *io, bool nowait);
+int umf_io_exec_now(struct umf_image *image, const struct umf_io *io);
 
 /* ---- threads ---- */
 

@@ -32,6 +32,7 @@
 #include <string.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 #include <os.h>
 #include "blk_io.h"
@@ -41,6 +42,8 @@
 #define STACK_SIZE	(256 * 1024)
 #define VEC_MAX		64
 #define ZEROES_LEN	65536
+#define SLOW_WRITE	5000000LL	/* ns: it waited for the disk */
+#define SLOW_TIME	1000000000LL	/* ns until the next try */
 
 #ifndef RWF_DSYNC
 #define RWF_DSYNC	0x02
@@ -357,13 +360,39 @@ static int do_zeroes(struct umf_image *image, const struct umf_io *io)
 	return err;
 }
 
-int umf_io_exec(struct umf_image *image, const struct umf_io *io, bool nowait)
+static long long now_ns(void)
 {
-	if (nowait && (io->op != UMF_IO_READ || image->no_nowait))
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000000000LL + ts.tv_nsec;
+}
+
+/*
+ * A write that goes to the host's memory is quicker done than handed over.
+ * Whether it will wait the host does not say beforehand; one that took long
+ * tells, and for a while the threads do it.
+ */
+static int write_at_once(struct umf_image *image, const struct umf_io *io)
+{
+	long long start = now_ns(), end;
+	int err;
+
+	if ((io->flags & UMF_IO_FUA) || (image->strict && image->layer[0].map) ||
+	    start < image->slow_until)
 		return -EAGAIN;
+	err = do_write(image, io);
+	end = now_ns();
+	if (end - start > SLOW_WRITE)
+		image->slow_until = end + SLOW_TIME;
+	return err;
+}
+
+int umf_io_exec(struct umf_image *image, const struct umf_io *io)
+{
 	switch (io->op) {
 	case UMF_IO_READ:
-		return do_read(image, io, nowait);
+		return do_read(image, io, false);
 	case UMF_IO_WRITE:
 		return do_write(image, io);
 	case UMF_IO_FLUSH:
@@ -374,6 +403,18 @@ int umf_io_exec(struct umf_image *image, const struct umf_io *io, bool nowait)
 		return do_zeroes(image, io);
 	}
 	return -EINVAL;
+}
+
+int umf_io_exec_now(struct umf_image *image, const struct umf_io *io)
+{
+	switch (io->op) {
+	case UMF_IO_READ:
+		return image->no_nowait ? -EAGAIN : do_read(image, io, true);
+	case UMF_IO_WRITE:
+		return write_at_once(image, io);
+	default:
+		return -EAGAIN;
+	}
 }
 
 /* ---- the bell ---- */
@@ -537,11 +578,13 @@ static void *work(void *arg)
 	struct umf_io *io;
 
 	while ((io = next_io(pool, &batch))) {
-		io->result = umf_io_exec(pool->image, io, true);
+		io->result = -EAGAIN;
+		if (io->op == UMF_IO_READ)
+			io->result = umf_io_exec_now(pool->image, io);
 		if (io->result == -EAGAIN) {
 			if (waits(io))
 				make_way(pool, &batch);
-			io->result = umf_io_exec(pool->image, io, false);
+			io->result = umf_io_exec(pool->image, io);
 		}
 		batch_add(&batch, io);
 	}

@@ -3,7 +3,7 @@
  * Disks umfa, umfb, …: configuration, the gendisk, and requests.
  *
  * A request's own part (struct umf_blk_cmd) holds what the host is asked to do.
- * A read that the host can answer from memory is done on the spot; everything
+ * What the host likely does without waiting is done on the spot; everything
  * else goes to the disk's threads (blk_io_user.c) and comes back through
  * umf_blk_done().
  */
@@ -82,28 +82,32 @@ static void io_done(struct umf_io *io)
 	blk_mq_complete_request(blk_mq_rq_from_pdu(cmd));
 }
 
-static void submit(struct umf_blk *blk, struct umf_io *io, bool kick)
+static void kick_pool(struct umf_blk *blk)
 {
 	unsigned long flags;
 
 	/* the pool's lock is no kernel lock: nobody may interrupt its holder */
 	local_irq_save(flags);
-	umf_io_pool_submit(blk->pool, io, kick);
+	umf_io_pool_submit(blk->pool, NULL, true);
 	local_irq_restore(flags);
 }
 
 void umf_blk_go(struct umf_blk_cmd *cmd, bool kick)
 {
 	struct umf_io *io = &cmd->io;
+	unsigned long flags;
+	int err;
 
-	io->result = umf_io_exec(cmd->blk->image, io, true);
-	if (io->result == -EAGAIN) {
-		submit(cmd->blk, io, kick);
+	local_irq_save(flags);
+	err = umf_io_exec_now(cmd->blk->image, io);
+	if (err == -EAGAIN || kick)
+		umf_io_pool_submit(cmd->blk->pool, err == -EAGAIN ? io : NULL,
+				   kick);
+	local_irq_restore(flags);
+	/* handed over: it is no longer ours */
+	if (err == -EAGAIN)
 		return;
-	}
-	if (kick)
-		submit(cmd->blk, NULL, true);
-	cmd->status = status_of(io->result);
+	cmd->status = status_of(err);
 	if (cmd->judged)
 		umf_blk_fault_done(cmd);
 	umf_blk_end(cmd);
@@ -194,7 +198,7 @@ static blk_status_t umf_blk_queue_rq(struct blk_mq_hw_ctx *hctx,
 
 static void umf_blk_commit_rqs(struct blk_mq_hw_ctx *hctx)
 {
-	submit(hctx->queue->queuedata, NULL, true);
+	kick_pool(hctx->queue->queuedata);
 }
 
 /* The host may be slow, but it will answer. */
