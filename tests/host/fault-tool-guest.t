@@ -8,6 +8,8 @@
 tool=$BIN/mconsole-fault
 [ -x "$tool" ] || skip_all "there is no $tool; make tools"
 err=$WORK/err
+# Not the guests of whoever runs this.
+export HOME=$WORK
 
 # fault <argument…>: output in $out, status in $status
 fault()
