@@ -60,7 +60,8 @@ done_as "... is listed" $'seed 12\nadd eth0 drop dir=rx prob=30% id=r1\nsuspend 
 is "... in JSON too" "$("$tool" --json n1 list | jq -c '[.[0].seed, .[1].suspended, .[1].params]')" \
 	'[12,true,{"dir":"rx","prob":0.3}]'
 done_as "resume" "" n1 resume all
-done_as "stats" "r1 eth0 drop state=open evaluated=0 matched=0 fired=0 bytes=0" n1 stats r1
+# Neighbour discovery may send a frame at any time.
+like "stats" "$("$tool" n1 stats r1)" '^r1 eth0 drop state=open evaluated=[0-9]+ matched=[0-9]+ fired=[0-9]+ bytes=[0-9]+'
 done_as "del" "" n1 del r1
 done_as "clear" "" n1 clear
 done_as "... leaves the seed" "seed 12" n1 list
