@@ -722,6 +722,21 @@ static int make_ring(struct umf_segment *seg, unsigned int port)
 	return 0;
 }
 
+/*
+ * Does the receiver sleep, with nothing left that it was told of? It takes the
+ * bits after it has cleared need_wake, so they are read here in reverse: who
+ * sleeps now has emptied the rings whose bits it took.
+ */
+static bool receiver_idle(const struct umf_segment *seg, unsigned int port)
+{
+	const struct umf_seg_port *to = &seg->port[port];
+
+	if (READ_ONCE(to->pending[seg->me / 32]) & BIT(seg->me % 32))
+		return false;
+	virt_rmb();	/* see umf_segment_rx_poll() */
+	return READ_ONCE(to->need_wake);
+}
+
 int umf_segment_reserve(struct umf_segment *seg, unsigned int port, u32 len,
 			struct umf_ring_rec **rec)
 {
@@ -732,6 +747,12 @@ int umf_segment_reserve(struct umf_segment *seg, unsigned int port, u32 len,
 		return -ENOTCONN;
 	if (tx->ring.sh) {
 		err = umf_ring_reserve(&tx->ring, len, rec);
+		if (err == -EAGAIN && receiver_idle(seg, port)) {
+			/* Then it is empty; full still, its tail is wrong. */
+			err = umf_ring_reserve(&tx->ring, len, rec);
+			if (err == -EAGAIN)
+				err = -EBADMSG;
+		}
 		if (err != -EBADMSG)
 			return err;
 		os_unmap_memory(tx->ring.sh, ring_bytes(tx->ring.size));
@@ -851,9 +872,16 @@ static int rx_map(struct umf_segment *seg, unsigned int port, u32 serial)
 	os_close_file(fd);
 	if (!sh)
 		return err ?: -ENOMEM;
+	if (READ_ONCE(sh->serial) == serial + 1) {
+		/* The next one already; its sender is about to say so. */
+		os_unmap_memory(sh, bytes);
+		return -EAGAIN;
+	}
 	if (READ_ONCE(sh->magic) != UMF_RING_MAGIC ||
 	    READ_ONCE(sh->size) != seg->ring_size ||
 	    READ_ONCE(sh->serial) != serial) {
+		/* Its sender cannot see that: it does not read these. */
+		WRITE_ONCE(sh->broken, 1);
 		os_unmap_memory(sh, bytes);
 		return -EBADMSG;
 	}
