@@ -109,6 +109,17 @@ static void remove_port_files(int dir, unsigned int port)
 	}
 }
 
+/*
+ * Nobody makes a ring to a port that is not UP, and a slot that is not FREE is
+ * buried again should its undertaker die half way.
+ */
+static void bury(struct umf_segment *seg, unsigned int port)
+{
+	WRITE_ONCE(seg->port[port].state, UMF_PORT_JOINED);
+	remove_port_files(seg->dir, port);
+	WRITE_ONCE(seg->port[port].state, UMF_PORT_FREE);
+}
+
 static int check_owner(int fd, const char *path, char *error)
 {
 	struct umf_host_info info;
@@ -359,13 +370,6 @@ static int take_port(struct umf_segment *seg, const char *label, char *error)
 	}
 
 	remove_port_files(seg->dir, i);
-	bell_name(name, i);
-	seg->bell = umf_host_bell_make(seg->dir, name);
-	if (seg->bell < 0) {
-		snprintf(error, UMF_SEG_ERROR, "cannot make %s/%s (error %d)",
-			 seg->path, name, seg->bell);
-		return seg->bell;
-	}
 	seg->me = i;
 	my = &seg->port[i];
 	seg->gen = READ_ONCE(my->gen) + 1;
@@ -378,8 +382,19 @@ static int take_port(struct umf_segment *seg, const char *label, char *error)
 	WRITE_ONCE(my->changed_rx, 0);
 	WRITE_ONCE(my->pending[0], 0);
 	WRITE_ONCE(my->pending[1], 0);
-	/* pairs with umf_segment_tx_scan(): state last */
+	/*
+	 * Pairs with umf_segment_tx_scan(): state last. But before there is a
+	 * file, so that who dies here is buried.
+	 */
 	virt_store_release(&my->state, UMF_PORT_JOINED);
+	bell_name(name, i);
+	seg->bell = umf_host_bell_make(seg->dir, name);
+	if (seg->bell < 0) {
+		bury(seg, i);
+		snprintf(error, UMF_SEG_ERROR, "cannot make %s/%s (error %d)",
+			 seg->path, name, seg->bell);
+		return seg->bell;
+	}
 	for (i = 0; i < UMF_SEG_PORTS; i++)
 		seg->tx[i].serial = READ_ONCE(my->serial[i]);
 	seg->state = UMF_PORT_JOINED;
@@ -473,12 +488,14 @@ static void give_back(struct umf_segment *seg, void (*wait)(void))
 	bool locked = !join_lock(seg->fd, wait);
 	bool made_dir = READ_ONCE(seg->header->made_dir);
 	char *last = strrchr(seg->path, '/');
+	unsigned int i;
 
-	WRITE_ONCE(seg->my->state, UMF_PORT_FREE);
-	remove_port_files(seg->dir, seg->me);
+	bury(seg, seg->me);
 	notify_all(seg);
 	umf_host_unlock(seg->fd, UMF_SEG_LOCK_PORT + seg->me);
 	if (locked && !others_alive(seg->fd)) {
+		for (i = 0; i < UMF_SEG_PORTS; i++)
+			remove_port_files(seg->dir, i);
 		umf_host_unlink(seg->dir, "segment");
 		if (made_dir && !umf_host_rmdir(seg->path) && seg->bare) {
 			*last = '\0';
@@ -588,8 +605,7 @@ bool umf_segment_check(struct umf_segment *seg)
 		locked = true;
 		if (umf_host_locked(seg->fd, UMF_SEG_LOCK_PORT + i, 1))
 			continue;
-		WRITE_ONCE(seg->port[i].state, UMF_PORT_FREE);
-		remove_port_files(seg->dir, i);
+		bury(seg, i);
 		buried = true;
 	}
 	if (buried) {
