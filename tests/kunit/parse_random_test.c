@@ -249,10 +249,9 @@ static void expect_round_trip(struct kunit *test, const struct umf_spec *spec)
 	KUNIT_ASSERT_EQ_MSG(test, *pos, '\0', "%s", ctx->first.text);
 	word = umf_parse_word(&stmt);
 	KUNIT_ASSERT_NOT_NULL(test, word);
-	if (spec != &ctx->read)
-		umf_spec_free(&ctx->read);
-	else
+	if (spec == &ctx->read)
 		swap(ctx->made, ctx->read);
+	umf_spec_free(&ctx->read);
 	strscpy(ctx->read.device, word, sizeof(ctx->read.device));
 	err = umf_parse_rule(stmt, class, &ctx->read, &ctx->second);
 	KUNIT_ASSERT_EQ_MSG(test, err, 0, "%s: %s", ctx->first.text,
