@@ -263,6 +263,31 @@ static bool others_alive(int fd)
 	return umf_host_locked(fd, UMF_SEG_LOCK_PORT, UMF_SEG_PORTS) != 0;
 }
 
+/* The first slot from @i on that is not FREE although nobody holds it. */
+static unsigned int first_dead(const struct umf_segment *seg, unsigned int i)
+{
+	for (; i < UMF_SEG_PORTS; i++)
+		if (i != seg->me &&
+		    READ_ONCE(seg->port[i].state) != UMF_PORT_FREE &&
+		    !umf_host_locked(seg->fd, UMF_SEG_LOCK_PORT + i, 1))
+			break;
+	return i;
+}
+
+/* Under the join lock: who joins has the lock on its slot before a state. */
+static bool bury_dead(struct umf_segment *seg)
+{
+	bool any = false;
+	unsigned int i;
+
+	for (i = first_dead(seg, 0); i < UMF_SEG_PORTS;
+	     i = first_dead(seg, i + 1)) {
+		bury(seg, i);
+		any = true;
+	}
+	return any;
+}
+
 /* Maps the port table; makes it, or refuses one that is not ours. */
 static int map_segment(struct umf_segment *seg, bool made_dir, char *error)
 {
@@ -491,6 +516,8 @@ static void give_back(struct umf_segment *seg, void (*wait)(void))
 	unsigned int i;
 
 	bury(seg, seg->me);
+	if (locked)
+		bury_dead(seg);
 	notify_all(seg);
 	umf_host_unlock(seg->fd, UMF_SEG_LOCK_PORT + seg->me);
 	if (locked && !others_alive(seg->fd)) {
@@ -590,31 +617,16 @@ void umf_segment_set_up(struct umf_segment *seg, bool up)
 
 bool umf_segment_check(struct umf_segment *seg)
 {
-	bool locked = false, buried = false;
-	unsigned int i;
-
-	for (i = 0; i < UMF_SEG_PORTS; i++) {
-		if (i == seg->me ||
-		    READ_ONCE(seg->port[i].state) == UMF_PORT_FREE)
-			continue;
-		if (umf_host_locked(seg->fd, UMF_SEG_LOCK_PORT + i, 1))
-			continue;
-		/* Who joins has the lock on its slot before it has a state. */
-		if (!locked && umf_host_lock(seg->fd, UMF_SEG_LOCK_JOIN))
+	if (first_dead(seg, 0) < UMF_SEG_PORTS) {
+		if (umf_host_lock(seg->fd, UMF_SEG_LOCK_JOIN))
 			return true;	/* the next round sees to it */
-		locked = true;
-		if (umf_host_locked(seg->fd, UMF_SEG_LOCK_PORT + i, 1))
-			continue;
-		bury(seg, i);
-		buried = true;
-	}
-	if (buried) {
-		WRITE_ONCE(seg->my->changed_tx, 1);
-		WRITE_ONCE(seg->my->changed_rx, 1);
-		notify_all(seg);
-	}
-	if (locked)
+		if (bury_dead(seg)) {
+			WRITE_ONCE(seg->my->changed_tx, 1);
+			WRITE_ONCE(seg->my->changed_rx, 1);
+			notify_all(seg);
+		}
 		join_unlock(seg->fd);
+	}
 	return others_alive(seg->fd);
 }
 

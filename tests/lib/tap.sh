@@ -9,6 +9,7 @@
 #   like <description> <got> <extended regex>   ok when the text matches
 #   ok <description>, not_ok <description> [why…]
 #   skip <description> <reason>                 counted, and says why
+#   until_true <seconds> <command>…             runs it until it succeeds; 1 when the time is over
 #   skip_all <reason>                           nothing can be tested: ends the script
 #   plan <n>                                    optional; done_testing prints the plan otherwise
 #   diag <text>…                                shown by prove
@@ -78,6 +79,17 @@ check_fails()
 	else
 		ok "$description"
 	fi
+}
+
+until_true()
+{
+	local end=$((SECONDS + $1))
+	shift
+
+	until "$@" >/dev/null 2>&1; do
+		[ "$SECONDS" -lt "$end" ] || return 1
+		sleep 0.05
+	done
 }
 
 is()

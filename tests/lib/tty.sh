@@ -14,7 +14,6 @@
 #   fault <guest> <verb>…                 mconsole-fault
 #   rule <guest> <line> <action>…         adds a rule, named r unless id= is given; else ends the test
 #   stat_of <guest> <rule> <counter>      one value of `stats`
-#   until_true <seconds> <command>…       until it succeeds
 #   mconsole <guest> <request>            one mconsole request; what it answers
 
 # shellcheck source=guest.sh
@@ -112,17 +111,6 @@ rule()
 stat_of()
 {
 	fault "$1" stats "$2" | sed -n "s/.* $3=\([^ ]*\).*/\1/p"
-}
-
-until_true()
-{
-	local end=$((SECONDS + $1))
-	shift
-
-	until "$@" >/dev/null 2>&1; do
-		[ "$SECONDS" -lt "$end" ] || return 1
-		sleep 0.05
-	done
 }
 
 mconsole()

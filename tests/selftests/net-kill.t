@@ -47,18 +47,6 @@ folder()
 	find "$WORK/seg" -mindepth 1 -printf '%f\n' | sort | paste -sd ' '
 }
 
-# until <seconds> <command>…
-until_true()
-{
-	local end=$((SECONDS + $1))
-	shift
-
-	until "$@"; do
-		[ "$SECONDS" -lt "$end" ] || return 1
-		sleep 0.1
-	done
-}
-
 two_are_left()
 {
 	[ "$(folder)" = "port-00.bell port-01.bell ring-00-01 ring-01-00 segment" ] || { folder && return 1; }
