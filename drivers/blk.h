@@ -9,6 +9,7 @@
 #include <linux/spinlock.h>
 #include <linux/types.h>
 #include <linux/workqueue.h>
+#include "blk_cache.h"
 #include "blk_io.h"
 #include "fault.h"
 
@@ -23,6 +24,7 @@ struct umf_blk_options {
 	bool ro;
 	bool shared;
 	bool strict;
+	u64 cache;		/* bytes; 0: none */
 	unsigned int logical;	/* 0: as the image is */
 };
 
@@ -34,7 +36,11 @@ struct umf_blk_fault {
 	spinlock_t lock;		/* waiting, and each fate on it */
 	struct list_head waiting;
 	spinlock_t marks_lock;		/* marks */
-	struct list_head marks;		/* badsector and stale rules */
+	struct list_head marks;		/* of badsector, stale, powercut rules */
+	u32 cut_by;			/* rule that has cut the power, or 0 */
+	struct umf_cut cut;		/* how */
+	bool stop_guest;
+	struct work_struct cut_work;
 };
 
 struct umf_blk {
@@ -43,6 +49,10 @@ struct umf_blk {
 	char *spec;			/* as configured */
 	struct umf_blk_fault fault;
 	struct umf_image *image;
+	struct workqueue_struct *wq;	/* one work at a time */
+	struct umf_cache *cache;	/* NULL: none; in wq only */
+	bool dark;			/* no power; in wq only */
+	struct list_head disks;		/* blk_power.c's */
 	struct umf_io_pool *pool;
 	struct blk_mq_tag_set tags;
 	struct gendisk *disk;
@@ -92,6 +102,7 @@ struct umf_blk_cmd {
 	struct umf_io io;
 	blk_status_t status;		/* once it is done */
 	bool judged;			/* fate is valid */
+	struct work_struct cached;	/* in wq, for a disk with a cache */
 	struct umf_io_vec vec[UMF_BLK_SEGMENTS];
 	struct umf_blk_fate fate;
 };
@@ -100,8 +111,27 @@ struct umf_blk_cmd {
 
 /* Has it done: by the host, now or later. Any context. */
 void umf_blk_go(struct umf_blk_cmd *cmd, bool kick);
+/* The host has done it: 0 or -errno. Any context. */
+void umf_blk_end_io(struct umf_blk_cmd *cmd, int err);
 /* It is over, as cmd->status says. Any context. */
 void umf_blk_end(struct umf_blk_cmd *cmd);
+
+/* ---- blk_power.c: cache=volatile, and power cuts ---- */
+
+int umf_power_add(struct umf_blk *blk, u64 cache_size);
+void umf_power_del(struct umf_blk *blk);	/* writes the cache back */
+void umf_power_work(struct work_struct *work);	/* of umf_blk_cmd.cached */
+void umf_power_cut_work(struct work_struct *work);	/* of fault.cut_work */
+/* What a read would see. In the disk's worker; sleeps. */
+int umf_power_read_sector(struct umf_blk *blk, u64 sector, void *data);
+/* Between a buffer and the bytes from @at on. */
+void umf_vec_copy(const struct umf_io_vec *vec, u64 at, void *buf, u64 len,
+		  bool to_vec);
+
+/* ---- blk_flip.c ---- */
+
+void umf_flip_apply(const struct umf_io_vec *vec,
+		    const struct umf_blk_flip *flip);
 
 /* ---- blk_fault.c ---- */
 

@@ -12,58 +12,42 @@
  *	it is done	by the host
  *	it is read	its data is replaced (stale), then corrupted
  *
- * Levels (offline, readonly, nospace) are looked at before the rules are asked
+ * Levels (offline, readonly, nospace, no power) are looked at before the rules are asked
  * and again when a request that waited goes on.
  *
- * Some rules keep marks of sectors: how often a bad one was rewritten, what a
- * stale one held. The marks are a rule's own (umf_blk_mark), counted, since a
- * request may still need them when the rule is gone.
+ * powercut makes the disk dark, a level of its own, until the rule is out of
+ * force; blk_power.c does the rest. What rules keep of sectors is blk_mark.c's.
  */
 #include <linux/bitops.h>
 #include <linux/blkdev.h>
 #include <linux/hex.h>
-#include <linux/refcount.h>
 #include <linux/slab.h>
-#include <linux/xarray.h>
 #include "blk.h"
+#include "blk_mark.h"
 
-#define STALE_MAX	65536	/* sectors a rule remembers: 32 MiB */
 #define WINDOW_GRACE	20000000	/* ns that an edge's timer may be late */
 
 enum level {
+	LEVEL_DARK,
 	LEVEL_OFFLINE,
 	LEVEL_READONLY,
 	LEVEL_NOSPACE,
 };
 
+/* Not an operation: a rule that cuts the power at once has come into force. */
+#define KIND_POWER	BIT_ULL(63)
+
 /* What the core is asked about. */
 struct umf_blk_asked {
 	struct umf_op op;
-	struct umf_blk_cmd *cmd;
-	u64 kinds;		/* BIT_ULL(UMF_OP_…) */
+	struct umf_blk_cmd *cmd;	/* NULL: KIND_POWER */
+	u64 kinds;		/* BIT_ULL(UMF_OP_…), or KIND_POWER */
 };
 
 static const struct umf_blk_asked *asked_of(const struct umf_op *op)
 {
 	return container_of_const(op, struct umf_blk_asked, op);
 }
-
-/* What a rule keeps. */
-struct umf_blk_mark {
-	refcount_t refs;
-	struct list_head list;	/* on fault.marks, of badsector and stale */
-	const struct umf_rule *rule;
-	u64 first, last;	/* sectors */
-	u64 rewrites;
-	struct xarray sectors;	/* bad: a count; stale: the old content */
-	u64 nr;			/* stale: of them; only in fault_wq */
-	spinlock_t lock;	/* free_at */
-	u64 free_at;		/* rate: ns, when the next one can begin */
-	u8 data[UMF_BLK_DATA];
-	u8 data_len;
-};
-
-static struct workqueue_struct *fault_wq;	/* one work at a time */
 
 static struct umf_blk *blk_of(struct umf_site *site)
 {
@@ -82,20 +66,6 @@ static bool writes(const struct umf_io *io)
 }
 
 /* ---- rules ---- */
-
-static void mark_put(struct umf_blk_mark *mark)
-{
-	unsigned long index;
-	void *entry;
-
-	if (!refcount_dec_and_test(&mark->refs))
-		return;
-	xa_for_each(&mark->sectors, index, entry)
-		if (!xa_is_value(entry))
-			kfree(entry);
-	xa_destroy(&mark->sectors);
-	kfree(mark);
-}
 
 static int parse_data(struct umf_blk_mark *mark, const char *text,
 		      struct umf_reply *reply)
@@ -141,20 +111,9 @@ static int fault_prepare(struct umf_rule *rule, struct umf_reply *reply)
 	err = check_rule(spec, get_capacity(blk->disk), reply);
 	if (err)
 		return err;
-	mark = kzalloc_obj(*mark);
+	mark = umf_mark_new(rule);
 	if (!mark)
 		return umf_fail(reply, -ENOMEM, "out of memory");
-	refcount_set(&mark->refs, 1);
-	INIT_LIST_HEAD(&mark->list);
-	spin_lock_init(&mark->lock);
-	xa_init_flags(&mark->sectors, XA_FLAGS_LOCK_IRQ);
-	mark->rule = rule;
-	mark->last = U64_MAX;
-	if (umf_has(spec, UMF_K_SECTORS)) {
-		mark->first = spec->val[UMF_K_SECTORS].a;
-		mark->last = spec->val[UMF_K_SECTORS].b;
-	}
-	mark->rewrites = umf_num(spec, UMF_K_REWRITES, 1);
 	if (umf_has(spec, UMF_K_DATA)) {
 		err = parse_data(mark, spec->val[UMF_K_DATA].text, reply);
 		if (err) {
@@ -164,11 +123,9 @@ static int fault_prepare(struct umf_rule *rule, struct umf_reply *reply)
 	}
 	rule->priv = mark;
 	if (spec->action == UMF_A_BLK_BADSECTOR ||
-	    spec->action == UMF_A_BLK_STALE) {
-		spin_lock_irq(&blk->fault.marks_lock);
-		list_add_tail(&mark->list, &blk->fault.marks);
-		spin_unlock_irq(&blk->fault.marks_lock);
-	}
+	    spec->action == UMF_A_BLK_STALE ||
+	    spec->action == UMF_A_BLK_POWERCUT)
+		umf_mark_list(blk, mark);
 	return 0;
 }
 
@@ -177,10 +134,8 @@ static void fault_release(struct umf_rule *rule)
 	struct umf_blk *blk = blk_of(rule->site);
 	struct umf_blk_mark *mark = rule->priv;
 
-	spin_lock_irq(&blk->fault.marks_lock);
-	list_del_init(&mark->list);
-	spin_unlock_irq(&blk->fault.marks_lock);
-	mark_put(mark);
+	umf_mark_unlist(blk, mark);
+	umf_mark_put(mark);
 }
 
 /* Which kinds of operations an action is about at all. */
@@ -205,45 +160,34 @@ static u64 kinds_of(enum umf_action_id action)
 	}
 }
 
-/* Cuts sectors of an operation to those of a rule; false: there are none. */
-static bool overlap(const struct umf_blk_mark *mark, const struct umf_io *io,
-		    u64 *first, u64 *last)
+/* A powercut that waits for no operation. */
+static bool cuts_at_once(const struct umf_spec *spec)
 {
-	*first = max(mark->first, io->sector);
-	*last = min(mark->last, io->sector + io->nr - 1);
-	return io->nr && *first <= *last;
-}
-
-static bool any_bad(const struct umf_blk_mark *mark, u64 first, u64 last)
-{
-	struct umf_blk_mark *own = (struct umf_blk_mark *)mark;
-	void *entry;
-
-	for (; first <= last; first++) {
-		entry = xa_load(&own->sectors, first);
-		if (!mark->rewrites || !entry ||
-		    xa_to_value(entry) < mark->rewrites)
-			return true;
-	}
-	return false;
+	return spec->action == UMF_A_BLK_POWERCUT &&
+	       !(spec->have & (BIT_ULL(UMF_K_OP) | BIT_ULL(UMF_K_SECTORS) |
+			       BIT_ULL(UMF_K_AFTER) | BIT_ULL(UMF_K_EVERY) |
+			       BIT_ULL(UMF_K_COUNT) | BIT_ULL(UMF_K_PROB) |
+			       BIT_ULL(UMF_K_BURST)));
 }
 
 static bool fault_match(const struct umf_rule *rule, const struct umf_op *op)
 {
 	const struct umf_blk_asked *bop = asked_of(op);
 	const struct umf_spec *spec = &rule->spec;
-	const struct umf_blk_mark *mark = rule->priv;
+	struct umf_blk_mark *mark = rule->priv;
 	u64 first, last;
 
+	if ((bop->kinds & KIND_POWER) || cuts_at_once(spec))
+		return (bop->kinds & KIND_POWER) && cuts_at_once(spec);
 	if (!(bop->kinds & kinds_of(spec->action)))
 		return false;
 	if (umf_has(spec, UMF_K_OP) && !(bop->kinds & spec->val[UMF_K_OP].a))
 		return false;
 	if (!umf_has(spec, UMF_K_SECTORS))
 		return true;
-	if (!overlap(mark, &bop->cmd->io, &first, &last))
+	if (!umf_mark_overlap(mark, &bop->cmd->io, &first, &last))
 		return false;
-	return spec->action != UMF_A_BLK_BADSECTOR || any_bad(mark, first, last);
+	return spec->action != UMF_A_BLK_BADSECTOR || umf_mark_any_bad(mark, first, last);
 }
 
 /* ---- effects whose size is drawn ---- */
@@ -290,10 +234,15 @@ static void fault_describe(const struct umf_op *op,
 			   size_t len)
 {
 	const struct umf_blk_asked *bop = asked_of(op);
-	const struct umf_io *io = &bop->cmd->io;
 	const struct umf_spec *spec = effect->spec;
+	const struct umf_io *io;
 	int n;
 
+	if (!bop->cmd) {
+		strscpy(buf, "at once", len);
+		return;
+	}
+	io = &bop->cmd->io;
 	n = scnprintf(buf, len, "%s%s", op_name(io),
 		      io->flags & UMF_IO_FUA ? " fua" : "");
 	if (io->nr)
@@ -322,63 +271,6 @@ static void fault_describe(const struct umf_op *op,
 
 /* ---- corruption ---- */
 
-static u8 *byte_at(const struct umf_io_vec *vec, u32 at)
-{
-	while (at >= vec->len)
-		at -= vec++->len;
-	return (u8 *)vec->base + at;
-}
-
-/* @n places, one in each @n-th part of @total: never the same twice. */
-static u32 place(struct umf_rng *rng, u32 i, u32 n, u32 total)
-{
-	u64 lo = (u64)total * i / n, hi = (u64)total * (i + 1) / n;
-
-	return lo + umf_rng_below(rng, hi - lo);
-}
-
-static void flip_range(const struct umf_io_vec *vec,
-		       const struct umf_blk_flip *flip, struct umf_rng *rng,
-		       u32 first, u32 len)
-{
-	u32 i, n, at;
-
-	if (flip->bits) {
-		n = min(flip->bits, len * 8);
-		for (i = 0; i < n; i++) {
-			at = place(rng, i, n, len * 8);
-			*byte_at(vec, first + at / 8) ^= 1 << at % 8;
-		}
-	} else if (flip->bytes) {
-		n = min(flip->bytes, len);
-		for (i = 0; i < n; i++) {
-			at = place(rng, i, n, len);
-			*byte_at(vec, first + at) ^= 1 + umf_rng_below(rng, 255);
-		}
-	} else {
-		n = min_t(u32, flip->data_len, len);
-		at = umf_rng_below(rng, len - n + 1);
-		for (i = 0; i < n; i++)
-			*byte_at(vec, first + at + i) = flip->data[i];
-	}
-}
-
-static void corrupt(const struct umf_io_vec *vec, const struct umf_blk_flip *flip)
-{
-	struct umf_rng rng = flip->rng;
-	u32 at;
-
-	if (!flip->sticky) {
-		flip_range(vec, flip, &rng, flip->first, flip->len);
-		return;
-	}
-	for (at = flip->first; at < flip->first + flip->len; at += UMF_SECTOR) {
-		rng.state = umf_mix64(flip->rng.state ^
-				      umf_mix64(flip->sector + at / UMF_SECTOR));
-		flip_range(vec, flip, &rng, at, UMF_SECTOR);
-	}
-}
-
 static void add_flip(struct umf_blk_cmd *cmd, const struct umf_effect *effect)
 {
 	const struct umf_spec *spec = effect->spec;
@@ -389,7 +281,7 @@ static void add_flip(struct umf_blk_cmd *cmd, const struct umf_effect *effect)
 	u64 first, last;
 
 	if (fate->flips == UMF_BLK_FLIPS ||
-	    !overlap(mark, &cmd->io, &first, &last))
+	    !umf_mark_overlap(mark, &cmd->io, &first, &last))
 		return;
 	memset(flip, 0, sizeof(*flip));
 	flip->rng = effect->rng;
@@ -410,131 +302,6 @@ static void add_flip(struct umf_blk_cmd *cmd, const struct umf_effect *effect)
 	fate->flips++;
 }
 
-/* ---- marks ---- */
-
-static bool has_marks(struct umf_blk *blk)
-{
-	return !list_empty_careful(&blk->fault.marks);
-}
-
-static void heal(struct umf_blk_mark *mark, u64 first, u64 last)
-{
-	unsigned long flags, count;
-	void *entry;
-
-	xa_lock_irqsave(&mark->sectors, flags);
-	for (; first <= last; first++) {
-		entry = xa_load(&mark->sectors, first);
-		count = entry ? xa_to_value(entry) : 0;
-		if (count < mark->rewrites)
-			__xa_store(&mark->sectors, first,
-				   xa_mk_value(count + 1), GFP_ATOMIC);
-	}
-	xa_unlock_irqrestore(&mark->sectors, flags);
-}
-
-/* Sectors were written: bad ones among them have one write less to go. */
-static void heal_all(struct umf_blk *blk, const struct umf_io *io)
-{
-	struct umf_blk_mark *mark;
-	unsigned long flags;
-	u64 first, last;
-
-	spin_lock_irqsave(&blk->fault.marks_lock, flags);
-	list_for_each_entry(mark, &blk->fault.marks, list)
-		if (mark->rule->spec.action == UMF_A_BLK_BADSECTOR &&
-		    overlap(mark, io, &first, &last))
-			heal(mark, first, last);
-	spin_unlock_irqrestore(&blk->fault.marks_lock, flags);
-}
-
-/* A stale rule that covers some of these sectors and comes after @prev. */
-static struct umf_blk_mark *next_stale(struct umf_blk *blk,
-				       const struct umf_io *io,
-				       struct umf_blk_mark *prev)
-{
-	struct umf_blk_mark *mark, *found = NULL;
-	bool behind = !prev;
-	u64 first, last;
-
-	spin_lock_irq(&blk->fault.marks_lock);
-	list_for_each_entry(mark, &blk->fault.marks, list) {
-		if (behind && mark->rule->spec.action == UMF_A_BLK_STALE &&
-		    overlap(mark, io, &first, &last)) {
-			refcount_inc(&mark->refs);
-			found = mark;
-			break;
-		}
-		if (mark == prev)
-			behind = true;
-	}
-	spin_unlock_irq(&blk->fault.marks_lock);
-	if (prev)
-		mark_put(prev);
-	return found;
-}
-
-/* Keeps what a sector holds, in place of what is kept of it. */
-static void keep_old(struct umf_blk *blk, struct umf_blk_mark *mark, u64 sector)
-{
-	void *old, *data = xa_load(&mark->sectors, sector);
-	struct umf_io_vec vec = { .len = UMF_SECTOR };
-	struct umf_io io = {
-		.op = UMF_IO_READ, .sector = sector, .nr = 1,
-		.nvec = 1, .vec = &vec,
-	};
-
-	if (!data) {
-		if (mark->nr == STALE_MAX)
-			return;
-		data = kmalloc(UMF_SECTOR, GFP_NOIO);
-		if (!data)
-			return;
-		vec.base = data;
-		if (umf_io_exec(blk->image, &io)) {
-			kfree(data);
-			return;
-		}
-		old = xa_store_irq(&mark->sectors, sector, data, GFP_NOIO);
-		if (xa_is_err(old))
-			kfree(data);
-		else
-			mark->nr++;
-		return;
-	}
-	vec.base = data;
-	umf_io_exec(blk->image, &io);
-}
-
-static void keep_stale(struct umf_blk *blk, const struct umf_io *io)
-{
-	struct umf_blk_mark *mark = NULL;
-	u64 first, last;
-
-	while ((mark = next_stale(blk, io, mark)))
-		if (overlap(mark, io, &first, &last))
-			for (; first <= last; first++)
-				keep_old(blk, mark, first);
-}
-
-static void show_stale(struct umf_blk_cmd *cmd)
-{
-	struct umf_blk_mark *mark = cmd->fate.stale;
-	const struct umf_io *io = &cmd->io;
-	u64 first, last;
-	void *data;
-	u32 i, at;
-
-	if (!overlap(mark, io, &first, &last))
-		return;
-	for (; first <= last; first++) {
-		data = xa_load(&mark->sectors, first);
-		at = (first - io->sector) * UMF_SECTOR;
-		for (i = 0; data && i < UMF_SECTOR; i++)
-			*byte_at(io->vec, at + i) = ((u8 *)data)[i];
-	}
-}
-
 /* ---- a request's way ---- */
 
 /* How levels have it fail; BLK_STS_OK: they do not. */
@@ -542,7 +309,7 @@ static blk_status_t level_status(struct umf_blk *blk, const struct umf_io *io)
 {
 	unsigned long levels = READ_ONCE(blk->fault.levels);
 
-	if (levels & BIT(LEVEL_OFFLINE))
+	if (levels & (BIT(LEVEL_DARK) | BIT(LEVEL_OFFLINE)))
 		return BLK_STS_OFFLINE;
 	if (!writes(io))
 		return BLK_STS_OK;
@@ -570,8 +337,8 @@ static void prepare_write(struct work_struct *work)
 	unsigned int i;
 	u8 *to;
 
-	if (has_marks(cmd->blk))
-		keep_stale(cmd->blk, &cmd->io);
+	if (umf_marks_any(cmd->blk))
+		umf_marks_keep(cmd->blk, &cmd->io);
 	if (fate->flips) {
 		to = kvmalloc(left, GFP_NOIO);
 		if (!to) {
@@ -588,7 +355,7 @@ static void prepare_write(struct work_struct *work)
 			left -= part;
 		}
 		for (i = 0; i < fate->flips; i++)
-			corrupt(&fate->bounce, &fate->flip[i]);
+			umf_flip_apply(&fate->bounce, &fate->flip[i]);
 		cmd->io.vec = &fate->bounce;
 		cmd->io.nvec = 1;
 	}
@@ -607,9 +374,9 @@ static void go_on(struct umf_blk_cmd *cmd)
 		end_with(cmd, status);
 		return;
 	}
-	fate->marks = writes(&cmd->io) && has_marks(cmd->blk);
+	fate->marks = writes(&cmd->io) && umf_marks_any(cmd->blk);
 	if (fate->marks || (fate->flips && cmd->io.op == UMF_IO_WRITE))
-		queue_work(fault_wq, &fate->work);
+		queue_work(cmd->blk->wq, &fate->work);
 	else
 		umf_blk_go(cmd, true);
 }
@@ -621,15 +388,15 @@ void umf_blk_fault_done(struct umf_blk_cmd *cmd)
 
 	if (cmd->status == BLK_STS_OK && !fate->skip) {
 		if (fate->stale)
-			show_stale(cmd);
+			umf_mark_show(fate->stale, &cmd->io);
 		if (cmd->io.op == UMF_IO_READ)
 			for (i = 0; i < fate->flips; i++)
-				corrupt(cmd->io.vec, &fate->flip[i]);
+				umf_flip_apply(cmd->io.vec, &fate->flip[i]);
 		if (fate->marks && cmd->io.op != UMF_IO_DISCARD)
-			heal_all(cmd->blk, &cmd->io);
+			umf_marks_heal(cmd->blk, &cmd->io);
 	}
 	if (fate->stale)
-		mark_put(fate->stale);
+		umf_mark_put(fate->stale);
 	fate->stale = NULL;
 	kvfree(fate->bounce.base);
 	fate->bounce.base = NULL;
@@ -746,6 +513,28 @@ static u64 rate_wait(const struct umf_effect *effect, u64 bytes)
 	return wait;
 }
 
+static void cut_power(struct umf_blk *blk, const struct umf_effect *effect)
+{
+	struct umf_blk_fault *fault = &blk->fault;
+	const struct umf_spec *spec = effect->spec;
+	struct umf_rng rng = effect->rng;
+	u64 drawn = umf_rng_below(&rng, UMF_PPB + 1);
+	unsigned long flags;
+
+	spin_lock_irqsave(&fault->lock, flags);
+	if (!fault->cut_by) {
+		fault->cut_by = effect->rule;
+		fault->cut.rng = rng;
+		fault->cut.keep = umf_num(spec, UMF_K_KEEP, drawn);
+		fault->cut.torn = umf_num(spec, UMF_K_TORN, 0);
+		fault->cut.reorder = umf_num(spec, UMF_K_REORDER, 0);
+		fault->stop_guest = umf_num(spec, UMF_K_STOP, 0);
+		WRITE_ONCE(fault->levels, fault->levels | BIT(LEVEL_DARK));
+		queue_work(blk->wq, &fault->cut_work);
+	}
+	spin_unlock_irqrestore(&fault->lock, flags);
+}
+
 static void apply(struct umf_blk_cmd *cmd, const struct umf_effect *effect,
 		  struct judgement *judgement)
 {
@@ -762,6 +551,10 @@ static void apply(struct umf_blk_cmd *cmd, const struct umf_effect *effect,
 		break;
 	case UMF_A_BLK_LOST:
 		fate->skip = true;
+		break;
+	case UMF_A_BLK_POWERCUT:
+		cut_power(cmd->blk, effect);
+		fate->status = BLK_STS_OFFLINE;
 		break;
 	case UMF_A_BLK_CORRUPT:
 		add_flip(cmd, effect);
@@ -866,6 +659,34 @@ static void protect(struct work_struct *work)
 		    READ_ONCE(blk->fault.levels) & BIT(LEVEL_READONLY));
 }
 
+/* Cuts the power for rules that do so when they come into force. */
+static void cut_at_once(struct umf_blk *blk)
+{
+	struct umf_blk_asked asked = { .kinds = KIND_POWER };
+	struct umf_verdict verdict;
+	struct umf_blk_mark *mark;
+	unsigned long flags;
+	bool fire = false;
+	unsigned int i;
+
+	spin_lock_irqsave(&blk->fault.marks_lock, flags);
+	list_for_each_entry(mark, &blk->fault.marks, list) {
+		bool in_force = cuts_at_once(&mark->rule->spec) &&
+				READ_ONCE(mark->rule->in_force);
+
+		fire |= in_force && !mark->cut;
+		mark->cut = in_force;
+	}
+	spin_unlock_irqrestore(&blk->fault.marks_lock, flags);
+	if (!fire)
+		return;
+	rcu_read_lock();
+	verdict = umf_decide(&blk->fault.site, &asked.op);
+	for (i = 0; i < verdict.n; i++)
+		cut_power(blk, &verdict.effect[i]);
+	rcu_read_unlock();
+}
+
 static void fault_update(struct umf_site *site)
 {
 	struct umf_blk *blk = blk_of(site);
@@ -880,9 +701,14 @@ static void fault_update(struct umf_site *site)
 		levels |= BIT(LEVEL_READONLY);
 	if (umf_site_level(site, UMF_A_BLK_NOSPACE))
 		levels |= BIT(LEVEL_NOSPACE);
+	cut_at_once(blk);
 	spin_lock_irqsave(&fault->lock, flags);
+	if (fault->cut_by && !umf_rule_in_force(site, fault->cut_by))
+		fault->cut_by = 0;
+	if (fault->cut_by)
+		levels |= BIT(LEVEL_DARK);
 	if ((levels ^ fault->levels) & BIT(LEVEL_READONLY))
-		queue_work(fault_wq, &fault->protect);
+		queue_work(blk->wq, &fault->protect);
 	WRITE_ONCE(fault->levels, levels);
 	list_for_each_entry_safe(cmd, next, &fault->waiting, fate.list) {
 		if (!over(site, &cmd->fate))
@@ -921,15 +747,12 @@ int umf_blk_fault_add(struct umf_blk *blk)
 {
 	struct umf_blk_fault *fault = &blk->fault;
 
-	if (!fault_wq)
-		fault_wq = alloc_ordered_workqueue("umf-blk", WQ_MEM_RECLAIM);
-	if (!fault_wq)
-		return -ENOMEM;
 	spin_lock_init(&fault->lock);
 	spin_lock_init(&fault->marks_lock);
 	INIT_LIST_HEAD(&fault->waiting);
 	INIT_LIST_HEAD(&fault->marks);
 	INIT_WORK(&fault->protect, protect);
+	INIT_WORK(&fault->cut_work, umf_power_cut_work);
 	strscpy(fault->site.name, blk->disk->disk_name);
 	fault->site.class = UMF_CLASS_BLK;
 	fault->site.ops = &fault_ops;
@@ -939,5 +762,5 @@ int umf_blk_fault_add(struct umf_blk *blk)
 void umf_blk_fault_del(struct umf_blk *blk)
 {
 	umf_site_del(&blk->fault.site);
-	cancel_work_sync(&blk->fault.protect);
+	flush_workqueue(blk->wq);
 }

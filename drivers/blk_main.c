@@ -10,9 +10,10 @@
 #define pr_fmt(fmt) "umf-blk: " fmt
 
 #include <linux/blkdev.h>
+#include <linux/ctype.h>
 #include <linux/init.h>
 #include <linux/mutex.h>
-#include <linux/overflow.h>
+#include <linux/sizes.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <init.h>
@@ -21,8 +22,9 @@
 
 #define UNITS		26
 #define QUEUE_DEPTH	128
+#define CACHE_DEFAULT	SZ_8M
 
-#define OPTIONS "backing=<file> ro shared order=strict " \
+#define OPTIONS "backing=<file> ro shared order=strict cache=none|volatile[:size] " \
 		"serial=<20 characters> logical=512|4096"
 
 static DEFINE_MUTEX(umf_blks_lock);	/* umf_blks and what is in it */
@@ -74,6 +76,12 @@ static void umf_blk_complete(struct request *rq)
 	umf_blk_end(cmd);
 }
 
+void umf_blk_end_io(struct umf_blk_cmd *cmd, int err)
+{
+	cmd->status = status_of(err);
+	umf_blk_complete(blk_mq_rq_from_pdu(cmd));
+}
+
 static void io_done(struct umf_io *io)
 {
 	struct umf_blk_cmd *cmd = container_of(io, struct umf_blk_cmd, io);
@@ -98,6 +106,10 @@ void umf_blk_go(struct umf_blk_cmd *cmd, bool kick)
 	unsigned long flags;
 	int err;
 
+	if (cmd->blk->cache) {
+		queue_work(cmd->blk->wq, &cmd->cached);
+		return;
+	}
 	local_irq_save(flags);
 	err = umf_io_exec_now(cmd->blk->image, io);
 	if (err == -EAGAIN || kick)
@@ -105,12 +117,8 @@ void umf_blk_go(struct umf_blk_cmd *cmd, bool kick)
 				   kick);
 	local_irq_restore(flags);
 	/* handed over: it is no longer ours */
-	if (err == -EAGAIN)
-		return;
-	cmd->status = status_of(err);
-	if (cmd->judged)
-		umf_blk_fault_done(cmd);
-	umf_blk_end(cmd);
+	if (err != -EAGAIN)
+		umf_blk_end_io(cmd, err);
 }
 
 static void map_data(struct umf_blk_cmd *cmd, struct request *rq)
@@ -175,6 +183,7 @@ static void init_cmd(struct umf_blk_cmd *cmd, struct umf_blk *blk)
 {
 	cmd->blk = blk;
 	cmd->io.done = io_done;
+	INIT_WORK(&cmd->cached, umf_power_work);
 	umf_blk_fault_init_cmd(cmd);
 }
 
@@ -318,6 +327,25 @@ out_tags:
 
 /* ---- configuration ---- */
 
+/* none, volatile, or volatile:<size> from 4k to 1G. */
+static bool parse_cache(const char *val, u64 *size)
+{
+	char *end;
+
+	*size = 0;
+	if (!strcmp(val, "none"))
+		return true;
+	if (strncmp(val, "volatile", 8))
+		return false;
+	*size = CACHE_DEFAULT;
+	if (!val[8])
+		return true;
+	if (val[8] != ':' || !isdigit(val[9]))
+		return false;
+	*size = memparse(val + 9, &end);
+	return !*end && *size >= SZ_4K && *size <= SZ_1G;
+}
+
 /* Cuts @text up. */
 static int parse_options(char *text, struct umf_blk_options *opt, char *error)
 {
@@ -342,6 +370,9 @@ static int parse_options(char *text, struct umf_blk_options *opt, char *error)
 		} else if (!strcmp(word, "order") && val &&
 			   !strcmp(val, "strict")) {
 			opt->strict = true;
+		} else if (!strcmp(word, "cache") && val &&
+			   parse_cache(val, &opt->cache)) {
+			/* it is in opt */
 		} else if (!strcmp(word, "serial") && val && *val &&
 			   strlen(val) < UMF_BLK_SERIAL_LEN) {
 			opt->serial = val;
@@ -400,9 +431,14 @@ static int umf_blk_create(unsigned int unit, const char *text, char *error)
 			 umf_file_error(err));
 		goto out_image;
 	}
+	err = umf_power_add(blk, opt.cache);
+	if (err) {
+		snprintf(error, UMF_BLK_ERROR_LEN, "out of memory");
+		goto out_pool;
+	}
 	err = add_disk_of(blk, &opt, error);
 	if (err)
-		goto out_pool;
+		goto out_power;
 	umf_blks[unit] = blk;
 	pr_info("umf%c: %s, %llu sectors, %u file%s%s\n", 'a' + unit, opt.file,
 		(u64)get_capacity(blk->disk), blk->image->layers,
@@ -410,6 +446,8 @@ static int umf_blk_create(unsigned int unit, const char *text, char *error)
 	kfree(copy);
 	return 0;
 
+out_power:
+	umf_power_del(blk);
 out_pool:
 	umf_io_pool_stop(blk->pool);
 out_image:
@@ -429,6 +467,7 @@ static void umf_blk_destroy(struct umf_blk *blk)
 	del_gendisk(blk->disk);
 	put_disk(blk->disk);
 	blk_mq_free_tag_set(&blk->tags);
+	umf_power_del(blk);
 	umf_io_pool_stop(blk->pool);
 	umf_image_close(blk->image);
 	kfree(blk->spec);
@@ -463,7 +502,8 @@ static int __init umf_blk_setup(char *text)
 
 __uml_help(umf_blk_setup,
 	   "umf[a-z]=<file>[,backing=<file>][,ro][,shared][,order=strict]\n"
-	   "        [,serial=<text>][,logical=512|4096]\n"
+	   "        [,cache=none|volatile[:size]][,serial=<text>]\n"
+	   "        [,logical=512|4096]\n"
 	   "    A disk, /dev/umfa to /dev/umfz: a raw image or a COW file of the\n"
 	   "    host. With backing=, a COW file that is not there is made.\n\n"
 );

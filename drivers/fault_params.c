@@ -11,6 +11,8 @@
 #endif
 
 static const char *const dir_words[] = { "rx", "tx", NULL };
+static const char *const stop_words[] = { "disk", "guest", NULL };
+
 static const char *const op_words[] = {
 	[UMF_OP_READ] = "read", [UMF_OP_WRITE] = "write",
 	[UMF_OP_FLUSH] = "flush", [UMF_OP_DISCARD] = "discard",
@@ -139,6 +141,26 @@ const struct umf_param umf_params[UMF_K_MAX] = {
 		.name = "shift", .type = UMF_T_U64, .group = UMF_G_EFFECT,
 		.min = 1, .max = ~0ULL >> 9, .form = "N",
 		.help = "how many sectors further on; drawn unless given",
+	},
+	[UMF_K_KEEP] = {
+		.name = "keep", .type = UMF_T_PROB, .group = UMF_G_EFFECT,
+		.max = UMF_PPB, .form = "P%",
+		.help = "how much of what was not flushed survives; drawn unless given",
+	},
+	[UMF_K_TORN] = {
+		.name = "torn", .type = UMF_T_PROB, .group = UMF_G_EFFECT,
+		.max = UMF_PPB, .form = "P%",
+		.help = "chance that a sector survives in part, 0% unless given",
+	},
+	[UMF_K_REORDER] = {
+		.name = "reorder", .type = UMF_T_WORD, .group = UMF_G_EFFECT,
+		.words = switch_words, .form = "off|on",
+		.help = "on: each sector survives by its own draw; off: the first written do",
+	},
+	[UMF_K_STOP] = {
+		.name = "stop", .type = UMF_T_WORD, .group = UMF_G_EFFECT,
+		.words = stop_words, .form = "disk|guest",
+		.help = "what has no power, disk unless given",
 	},
 	[UMF_K_IOPS] = {
 		.name = "iops", .type = UMF_T_U64, .group = UMF_G_EFFECT,
@@ -519,6 +541,12 @@ const struct umf_action umf_actions[UMF_A_MAX] = {
 	[UMF_A_BLK_FLUSHLIE] = {
 		.name = "flushlie", .classes = UMF_CLASS_BLK, .keys = KEYS_BLK,
 		.help = "a flush succeeds and does nothing; FUA of a write is ignored",
+	},
+	[UMF_A_BLK_POWERCUT] = {
+		.name = "powercut", .classes = UMF_CLASS_BLK,
+		.keys = KEYS_BLK | K(KEEP) | K(TORN) | K(REORDER) | K(STOP),
+		.flags = UMF_AF_FINAL | UMF_AF_EDGES,
+		.help = "no power: what cache=volatile holds survives or not, nothing works",
 	},
 };
 

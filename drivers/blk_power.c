@@ -1,0 +1,264 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * cache=volatile between a disk's requests and the host, and power cuts.
+ *
+ * All requests of such a disk are done one after the other in its worker, which
+ * alone touches the cache: a write stays there until it is flushed or there is
+ * no room; a read sees it; FUA, discard and zeroing go past it. Unplugging the
+ * disk writes it back; the guest's end, however it comes, does not.
+ *
+ * A cut first makes the disk dark, so that what comes later fails; what was
+ * before it in the worker is done; then the cut decides what of the cache
+ * survives, writes that, and forgets the rest. Without a cache there is nothing
+ * to decide. When the guest is to stop, every disk is treated so.
+ */
+#define pr_fmt(fmt) "umf-blk: " fmt
+
+#include <linux/mutex.h>
+#include <linux/reboot.h>
+#include <linux/slab.h>
+#include "blk_cache.h"
+#include "blk.h"
+
+#define RUN_MAX	32	/* sectors written back in one go */
+
+static DEFINE_MUTEX(disks_lock);
+static LIST_HEAD(disks);	/* all, for a cut of the guest */
+
+void umf_vec_copy(const struct umf_io_vec *vec, u64 at, void *buf, u64 len,
+		  bool to_vec)
+{
+	u64 part;
+
+	while (at >= vec->len)
+		at -= vec++->len;
+	for (; len; len -= part, buf += part, at = 0, vec++) {
+		part = min_t(u64, len, vec->len - at);
+		if (to_vec)
+			memcpy(vec->base + at, buf, part);
+		else
+			memcpy(buf, vec->base + at, part);
+	}
+}
+
+static int host_sectors(struct umf_blk *blk, enum umf_io_op op, u64 sector,
+			const struct umf_io_vec *vec, unsigned int n)
+{
+	const struct umf_io io = {
+		.op = op, .sector = sector, .nr = n, .nvec = n, .vec = vec,
+	};
+
+	return umf_io_exec(blk->image, &io);
+}
+
+int umf_power_read_sector(struct umf_blk *blk, u64 sector, void *data)
+{
+	const struct umf_io_vec vec = { data, UMF_SECTOR };
+	const void *cached = NULL;
+
+	if (blk->cache)
+		cached = umf_cache_find(blk->cache, sector);
+	if (!cached)
+		return host_sectors(blk, UMF_IO_READ, sector, &vec, 1);
+	memcpy(data, cached, UMF_SECTOR);
+	return 0;
+}
+
+/* ---- the cache's way to the host ---- */
+
+/* Writes the oldest back, in their order, until @left are there. */
+static int write_back(struct umf_blk *blk, u64 left)
+{
+	struct umf_io_vec vec[RUN_MAX];
+	struct umf_cached *entry;
+	unsigned int n, i;
+	u64 first;
+	int err;
+
+	while (blk->cache->nr > left) {
+		entry = umf_cache_oldest(blk->cache);
+		first = entry->sector;
+		n = 0;
+		list_for_each_entry_from(entry, &blk->cache->order, list) {
+			if (n == RUN_MAX || entry->sector != first + n)
+				break;
+			vec[n].base = entry->data;
+			vec[n++].len = UMF_SECTOR;
+		}
+		err = host_sectors(blk, UMF_IO_WRITE, first, vec, n);
+		if (err)
+			return err;
+		for (i = 0; i < n; i++)
+			umf_cache_drop(blk->cache,
+				       umf_cache_oldest(blk->cache));
+	}
+	return 0;
+}
+
+static int cached_read(struct umf_blk *blk, const struct umf_io *io)
+{
+	int err = umf_io_exec(blk->image, io);
+	const void *data;
+	u64 i;
+
+	for (i = 0; !err && blk->cache->nr && i < io->nr; i++) {
+		data = umf_cache_find(blk->cache, io->sector + i);
+		if (data)
+			umf_vec_copy(io->vec, i * UMF_SECTOR, (void *)data,
+				     UMF_SECTOR, true);
+	}
+	return err;
+}
+
+static int cached_write(struct umf_blk *blk, const struct umf_io *io)
+{
+	u8 data[UMF_SECTOR];
+	u64 i;
+
+	if (io->flags & UMF_IO_FUA) {
+		umf_cache_drop_range(blk->cache, io->sector, io->nr);
+		return umf_io_exec(blk->image, io);
+	}
+	for (i = 0; i < io->nr; i++) {
+		umf_vec_copy(io->vec, i * UMF_SECTOR, data, UMF_SECTOR, false);
+		/* no memory is a full cache */
+		if (umf_cache_add(blk->cache, io->sector + i, data))
+			return write_back(blk, 0) ?:
+			       umf_io_exec(blk->image, io);
+	}
+	if (blk->cache->nr > blk->cache->max)
+		return write_back(blk, blk->cache->max - blk->cache->max / 4);
+	return 0;
+}
+
+static int cached_do(struct umf_blk *blk, const struct umf_io *io)
+{
+	if (blk->dark)
+		return -ENODEV;
+	switch (io->op) {
+	case UMF_IO_READ:
+		return cached_read(blk, io);
+	case UMF_IO_WRITE:
+		return cached_write(blk, io);
+	default:
+		return write_back(blk, 0) ?: umf_io_exec(blk->image, io);
+	}
+}
+
+void umf_power_work(struct work_struct *work)
+{
+	struct umf_blk_cmd *cmd = container_of(work, struct umf_blk_cmd,
+					       cached);
+
+	umf_blk_end_io(cmd, cached_do(cmd->blk, &cmd->io));
+}
+
+/* ---- cuts ---- */
+
+/* What survived of one sector, onto the host's disk. */
+static int settle(struct umf_blk *blk, struct umf_cached *entry)
+{
+	u8 data[UMF_SECTOR];
+	const struct umf_io_vec vec = { data, UMF_SECTOR };
+	int err;
+
+	if (!entry->kept)
+		return 0;
+	err = host_sectors(blk, UMF_IO_READ, entry->sector, &vec, 1);
+	if (err)
+		return err;
+	memcpy(data, entry->data, entry->kept);
+	return host_sectors(blk, UMF_IO_WRITE, entry->sector, &vec, 1);
+}
+
+static void cut_disk(struct umf_blk *blk, const struct umf_cut *cut)
+{
+	const struct umf_io flush = { .op = UMF_IO_FLUSH };
+	struct umf_cached *entry;
+	u64 nr, left;
+	int err = 0;
+
+	if (!blk->cache)
+		return;
+	nr = blk->cache->nr;
+	left = umf_cache_cut(blk->cache, cut);
+	list_for_each_entry(entry, &blk->cache->order, list)
+		err = settle(blk, entry) ?: err;
+	err = umf_io_exec(blk->image, &flush) ?: err;
+	umf_cache_clear(blk->cache);
+	pr_info("umf%c: power cut, %llu of %llu sectors that were not flushed are left\n",
+		'a' + blk->unit, left, nr);
+	if (err)
+		pr_err("umf%c: the host failed meanwhile (%s)\n",
+		       'a' + blk->unit, umf_file_error(err));
+}
+
+static void cut_guest(struct umf_blk *first)
+{
+	struct umf_cut cut = first->fault.cut;
+	struct umf_blk *blk;
+
+	mutex_lock(&disks_lock);
+	list_for_each_entry(blk, &disks, disks) {
+		if (blk == first)
+			continue;
+		blk->dark = true;
+		flush_workqueue(blk->wq);
+		cut.rng.state = umf_mix64(first->fault.cut.rng.state +
+					  blk->unit + 1);
+		cut_disk(blk, &cut);
+	}
+	pr_info("the guest has no power\n");
+	machine_power_off();
+}
+
+void umf_power_cut_work(struct work_struct *work)
+{
+	struct umf_blk *blk = container_of(work, struct umf_blk, fault.cut_work);
+
+	blk->dark = true;
+	cut_disk(blk, &blk->fault.cut);
+	if (blk->fault.stop_guest)
+		cut_guest(blk);
+	/* what is still to come was refused by the level, or comes after it */
+	blk->dark = false;
+}
+
+/* ---- disks ---- */
+
+int umf_power_add(struct umf_blk *blk, u64 size)
+{
+	blk->wq = alloc_ordered_workqueue("umf%c", WQ_MEM_RECLAIM,
+					  'a' + blk->unit);
+	if (!blk->wq)
+		return -ENOMEM;
+	if (size) {
+		blk->cache = kzalloc_obj(*blk->cache);
+		if (!blk->cache) {
+			destroy_workqueue(blk->wq);
+			return -ENOMEM;
+		}
+		umf_cache_init(blk->cache, size / UMF_SECTOR);
+	}
+	mutex_lock(&disks_lock);
+	list_add_tail(&blk->disks, &disks);
+	mutex_unlock(&disks_lock);
+	return 0;
+}
+
+void umf_power_del(struct umf_blk *blk)
+{
+	const struct umf_io flush = { .op = UMF_IO_FLUSH };
+
+	mutex_lock(&disks_lock);
+	list_del(&blk->disks);
+	mutex_unlock(&disks_lock);
+	destroy_workqueue(blk->wq);
+	if (!blk->cache)
+		return;
+	if (write_back(blk, 0) || umf_io_exec(blk->image, &flush))
+		pr_err("umf%c: its cache cannot be written back\n",
+		       'a' + blk->unit);
+	umf_cache_clear(blk->cache);
+	kfree(blk->cache);
+}

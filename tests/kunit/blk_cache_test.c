@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The volatile cache: the newest version is found, the order is kept, and a cut
+ * leaves what its parameters and its seed say.
+ */
+#include <linux/string.h>
+#include "blk_cache.h"
+#include "umf_kunit.h"
+
+#define SECTORS	1000
+
+static struct umf_cache cache;
+
+static int cache_test_init(struct kunit *test)
+{
+	umf_cache_init(&cache, 100);
+	return 0;
+}
+
+static void cache_test_exit(struct kunit *test)
+{
+	umf_cache_clear(&cache);
+}
+
+static void add(struct kunit *test, u64 sector, u8 version)
+{
+	u8 data[UMF_SECTOR];
+
+	memset(data, version, sizeof(data));
+	KUNIT_ASSERT_EQ(test, umf_cache_add(&cache, sector, data), 0);
+}
+
+static int version_of(u64 sector)
+{
+	const u8 *data = umf_cache_find(&cache, sector);
+
+	return data ? *data : -1;
+}
+
+static void the_newest_version_is_found(struct kunit *test)
+{
+	add(test, 5, 1);
+	add(test, 6, 1);
+	add(test, 5, 2);
+	KUNIT_EXPECT_EQ(test, version_of(5), 2);
+	KUNIT_EXPECT_EQ(test, version_of(6), 1);
+	KUNIT_EXPECT_EQ(test, version_of(7), -1);
+	KUNIT_EXPECT_EQ(test, cache.nr, 3);
+}
+
+static void the_oldest_goes_first(struct kunit *test)
+{
+	add(test, 5, 1);
+	add(test, 6, 1);
+	add(test, 5, 2);
+	KUNIT_EXPECT_EQ(test, umf_cache_oldest(&cache)->sector, 5);
+	umf_cache_drop(&cache, umf_cache_oldest(&cache));
+	KUNIT_EXPECT_EQ(test, version_of(5), 2);
+	umf_cache_drop(&cache, umf_cache_oldest(&cache));
+	KUNIT_EXPECT_EQ(test, version_of(6), -1);
+	umf_cache_drop(&cache, umf_cache_oldest(&cache));
+	KUNIT_EXPECT_EQ(test, version_of(5), -1);
+	KUNIT_EXPECT_NULL(test, umf_cache_oldest(&cache));
+	KUNIT_EXPECT_EQ(test, cache.nr, 0);
+}
+
+static void a_range_is_dropped_with_all_versions(struct kunit *test)
+{
+	add(test, 4, 1);
+	add(test, 5, 1);
+	add(test, 5, 2);
+	add(test, 8, 1);
+	umf_cache_drop_range(&cache, 5, 3);
+	KUNIT_EXPECT_EQ(test, version_of(4), 1);
+	KUNIT_EXPECT_EQ(test, version_of(5), -1);
+	KUNIT_EXPECT_EQ(test, version_of(8), 1);
+	KUNIT_EXPECT_EQ(test, cache.nr, 2);
+}
+
+/* How many of SECTORS are whole, in part; and whether whole ones come first. */
+struct left {
+	u64 whole, part;
+	bool ordered;
+};
+
+static struct left cut(struct kunit *test, u64 keep, u64 torn, bool reorder)
+{
+	const struct umf_cut how = {
+		.rng = { UMF_KUNIT_SEED }, .keep = keep, .torn = torn,
+		.reorder = reorder,
+	};
+	struct left left = { .ordered = true };
+	struct umf_cached *entry;
+	u64 i;
+
+	umf_cache_clear(&cache);
+	for (i = 0; i < SECTORS; i++)
+		add(test, i, 1);
+	i = umf_cache_cut(&cache, &how);
+	list_for_each_entry(entry, &cache.order, list) {
+		KUNIT_EXPECT_LE(test, entry->kept, UMF_SECTOR);
+		if (entry->kept == UMF_SECTOR)
+			left.ordered &= left.whole++ == entry->sector;
+		else if (entry->kept)
+			left.part++;
+	}
+	KUNIT_EXPECT_EQ(test, i, left.whole + left.part);
+	return left;
+}
+
+static void a_cut_in_order_leaves_the_first(struct kunit *test)
+{
+	static const u64 keeps[] = { 0, 1, 37, 99, 100 };
+	struct left left;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(keeps); i++) {
+		left = cut(test, UMF_PPB / 100 * keeps[i], 0, false);
+		KUNIT_EXPECT_EQ(test, left.whole, SECTORS / 100 * keeps[i]);
+		KUNIT_EXPECT_EQ(test, left.part, 0);
+		KUNIT_EXPECT_TRUE(test, left.ordered);
+	}
+	left = cut(test, UMF_PPB / 2, UMF_PPB, false);
+	KUNIT_EXPECT_EQ(test, left.whole, SECTORS / 2);
+	KUNIT_EXPECT_EQ(test, left.part, 1);
+}
+
+static void a_cut_with_reorder_leaves_a_share(struct kunit *test)
+{
+	struct left left = cut(test, 0, 0, true);
+
+	KUNIT_EXPECT_EQ(test, left.whole + left.part, 0);
+	left = cut(test, UMF_PPB, UMF_PPB, true);
+	KUNIT_EXPECT_EQ(test, left.whole, SECTORS);
+	left = cut(test, 0, UMF_PPB, true);
+	KUNIT_EXPECT_EQ(test, left.part, SECTORS);
+	/* four standard deviations of the binomial law */
+	left = cut(test, UMF_PPB * 3 / 10, 0, true);
+	KUNIT_EXPECT_GE(test, left.whole, 242);
+	KUNIT_EXPECT_LE(test, left.whole, 358);
+	KUNIT_EXPECT_FALSE(test, left.ordered);
+}
+
+static struct kunit_case blk_cache_cases[] = {
+	KUNIT_CASE(the_newest_version_is_found),
+	KUNIT_CASE(the_oldest_goes_first),
+	KUNIT_CASE(a_range_is_dropped_with_all_versions),
+	KUNIT_CASE(a_cut_in_order_leaves_the_first),
+	KUNIT_CASE(a_cut_with_reorder_leaves_a_share),
+	{}
+};
+
+static struct kunit_suite blk_cache_suite = {
+	.name = "umf_blk_cache",
+	.init = cache_test_init,
+	.exit = cache_test_exit,
+	.test_cases = blk_cache_cases,
+};
+
+kunit_test_suite(blk_cache_suite);
