@@ -29,9 +29,10 @@ int umf_tty_host_drain(int fd)
 	char buf[64];
 	int n;
 
+	/* A short read has emptied it; its end would wake us again. */
 	do {
 		CATCH_EINTR(n = read(fd, buf, sizeof(buf)));
-	} while (n > 0);
+	} while (n == sizeof(buf));
 	return n == 0;
 }
 
