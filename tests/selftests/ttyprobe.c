@@ -23,6 +23,8 @@
  *				differ, how long from the first to the last
  *	echo <ms>		sends back what comes
  *	ping <n> <ms>		n bytes there and back; microseconds each
+ *	bulk <n> <times> <ms>	n bytes of the sequence, then waits for a byte; kB/s
+ *	sink <n> <times> <ms>	the other side of it
  *	flush			tcflush both
  *	sleep <ms>
  *
@@ -319,24 +321,33 @@ static void check(size_t n, int ms)
 
 static void echo(int ms)
 {
+	struct sigaction act = { .sa_handler = on_alarm };
 	unsigned char buf[4096];
 	ssize_t got;
 
-	while ((got = read_some(buf, sizeof(buf), ms)) > 0)
+	sigaction(SIGALRM, &act, NULL);
+	alarm((ms + 999) / 1000);
+	while ((got = read(fd, buf, sizeof(buf))) > 0) {
 		write_all(buf, got);
+		alarm((ms + 999) / 1000);
+	}
+	alarm(0);
 }
 
 static void ping(int n, int ms)
 {
+	struct sigaction act = { .sa_handler = on_alarm };
 	double start, sum = 0, min = 1e9, max = 0, took;
 	unsigned char ch;
 	int i;
 
+	sigaction(SIGALRM, &act, NULL);
 	for (i = 0; i < n; i++) {
 		ch = i;
 		start = now();
 		write_all(&ch, 1);
-		if (read_some(&ch, 1, ms) != 1 || ch != (i & 255)) {
+		alarm((ms + 999) / 1000);
+		if (read(fd, &ch, 1) != 1 || ch != (i & 255)) {
 			printf("ping lost at %d\n", i);
 			return;
 		}
@@ -345,7 +356,47 @@ static void ping(int n, int ms)
 		min = took < min ? took : min;
 		max = took > max ? took : max;
 	}
+	alarm(0);
 	printf("ping us min=%.1f avg=%.1f max=%.1f\n", min * 1e6, sum / n * 1e6, max * 1e6);
+}
+
+static void bulk(size_t n, int times, int ms)
+{
+	double start = now();
+	unsigned char ch;
+	int i;
+
+	alarm(30);	/* a write that never returns */
+	for (i = 0; i < times; i++) {
+		fill(n);
+		if (read_some(&ch, 1, ms) != 1) {
+			printf("bulk lost at %d\n", i);
+			return;
+		}
+	}
+	printf("bulk kB/s=%.0f\n", n * times / (now() - start) / 1000);
+}
+
+static void sink(size_t n, int times, int ms)
+{
+	unsigned char buf[4096];
+	size_t at, bad = 0;
+	ssize_t got, i;
+	int turn;
+
+	for (turn = 0; turn < times; turn++) {
+		for (at = 0; at < n; at += got) {
+			got = read_some(buf, sizeof(buf), ms);
+			if (got < 0) {
+				printf("sink turn=%d came=%zu\n", turn, at);
+				return;
+			}
+			for (i = 0; i < got; i++)
+				bad += buf[i] != known(at + i);
+		}
+		write_all(buf, 1);
+	}
+	printf("sink bad=%zu\n", bad);
 }
 
 static void set_lines(int request, char *text)
@@ -386,7 +437,7 @@ static char *arg(void)
 int main(int argc, char **argv)
 {
 	char *word, *text;
-	int n;
+	int n, times;
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	if (argc < 3)
@@ -440,6 +491,14 @@ int main(int argc, char **argv)
 		} else if (!strcmp(word, "check")) {
 			n = atoi(arg());
 			check(n, atoi(arg()));
+		} else if (!strcmp(word, "bulk")) {
+			n = atoi(arg());
+			times = atoi(arg());
+			bulk(n, times, atoi(arg()));
+		} else if (!strcmp(word, "sink")) {
+			n = atoi(arg());
+			times = atoi(arg());
+			sink(n, times, atoi(arg()));
 		} else if (!strcmp(word, "ping")) {
 			n = atoi(arg());
 			ping(n, atoi(arg()));
