@@ -585,6 +585,17 @@ int umf_param_find(const char *word, size_t len)
 	return -1;
 }
 
+const char *umf_class_name(u64 classes)
+{
+	static const char *const names[UMF_CLASSES] = { "net", "blk", "tty" };
+	int i;
+
+	for (i = 0; i < UMF_CLASSES; i++)
+		if (classes & BIT_ULL(i))
+			return names[i];
+	return "?";
+}
+
 int umf_action_find(const char *word, size_t len, u64 class)
 {
 	int i;

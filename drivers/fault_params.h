@@ -32,6 +32,7 @@ typedef __u64 u64;
 #define UMF_CLASS_NET	BIT_ULL(0)
 #define UMF_CLASS_BLK	BIT_ULL(1)
 #define UMF_CLASS_TTY	BIT_ULL(2)
+#define UMF_CLASSES	3
 
 enum umf_dir {
 	UMF_DIR_RX,
@@ -276,5 +277,8 @@ extern const struct umf_verb umf_verbs[UMF_V_MAX];
 int umf_param_find(const char *word, size_t len);
 int umf_action_find(const char *word, size_t len, u64 class);
 int umf_verb_find(const char *word, size_t len);
+
+/* The word for the lowest of @classes: net, blk, tty. */
+const char *umf_class_name(u64 classes);
 
 #endif /* __UMF_FAULT_PARAMS_H */

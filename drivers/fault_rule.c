@@ -48,20 +48,6 @@ static const char *rule_id(const struct umf_rule *rule)
 	return rule->spec.val[UMF_K_ID].text;
 }
 
-static const char *class_name(u64 class)
-{
-	switch (class) {
-	case UMF_CLASS_NET:
-		return "net";
-	case UMF_CLASS_BLK:
-		return "blk";
-	case UMF_CLASS_TTY:
-		return "tty";
-	default:
-		return "?";
-	}
-}
-
 /* ---- looking things up ---- */
 
 static struct umf_site *site_find(const char *name)
@@ -655,7 +641,7 @@ int umf_rules_devices(struct umf_reply *reply)
 	mutex_lock(&umf_mutex);
 	list_for_each_entry(site, &umf_sites, list)
 		umf_say(reply, "%s %s rules=%u\n", site->name,
-			class_name(site->class), site->nrules);
+			umf_class_name(site->class), site->nrules);
 	mutex_unlock(&umf_mutex);
 	return reply->err;
 }

@@ -81,7 +81,8 @@ static int help_action(const char *word, struct umf_reply *reply)
 		if (strcmp(action->name, word))
 			continue;
 		found = true;
-		umf_say(reply, "%s: %s\n", action->name, action->help);
+		umf_say(reply, "%s (%s): %s\n", action->name,
+			umf_class_name(action->classes), action->help);
 		for (key = 0; key < UMF_K_MAX; key++)
 			if (action->keys & BIT_ULL(key))
 				umf_say(reply, "  %s=%s  %s%s\n",
@@ -97,10 +98,21 @@ static int help_action(const char *word, struct umf_reply *reply)
 	return reply->err;
 }
 
+static void help_class(u64 class, struct umf_reply *reply)
+{
+	int i;
+
+	umf_say(reply, "actions of a %s device:", umf_class_name(class));
+	for (i = 0; i < UMF_A_MAX; i++)
+		if (umf_actions[i].classes & class)
+			umf_say(reply, " %s", umf_actions[i].name);
+	umf_say(reply, "\n");
+}
+
 static int verb_help(char *args, struct umf_reply *reply)
 {
+	int i, class, err;
 	char *word;
-	int i, err;
 
 	err = only_word(args, false, UMF_V_HELP, &word, reply);
 	if (err)
@@ -110,10 +122,8 @@ static int verb_help(char *args, struct umf_reply *reply)
 	for (i = 0; i < UMF_V_MAX; i++)
 		umf_say(reply, "%s %s\n    %s\n", umf_verbs[i].name,
 			umf_verbs[i].args, umf_verbs[i].help);
-	umf_say(reply, "actions:");
-	for (i = 0; i < UMF_A_MAX; i++)
-		umf_say(reply, " %s", umf_actions[i].name);
-	umf_say(reply, "\n");
+	for (class = 0; class < UMF_CLASSES; class++)
+		help_class(BIT_ULL(class), reply);
 	return reply->err;
 }
 

@@ -79,6 +79,6 @@ is "... to a client that was stopped" "$(sed 1d "$WORK/late" | sed 's/.*id=//')"
 like "who does not read its reply does not keep the next from its own" "$(raw ':version')" '^0 Linux verb '
 
 raw ':fault clear' >/dev/null
-like "help" "$(raw ':fault help')" '^0 add <device> <action> .*\\nactions:( [a-z]+)+\\n$'
+like "help" "$(raw ':fault help')" '^0 add <device> <action> .*(\\nactions of a (net|blk|tty) device:( [a-z]+)+){3}\\n$'
 
 done_testing
