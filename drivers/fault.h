@@ -22,6 +22,7 @@
 #include <linux/types.h>
 #include "fault_params.h"
 
+struct umf_capture;
 struct umf_rule;
 struct umf_site;
 
@@ -208,6 +209,8 @@ struct umf_site_ops {
 	 * without locks, in process or softirq context; must not sleep.
 	 */
 	void (*update)(struct umf_site *site);
+	/* A capture ends: what it has not been told yet goes to it. Optional. */
+	void (*flush)(struct umf_site *site);
 };
 
 struct umf_site {
@@ -219,6 +222,7 @@ struct umf_site {
 	struct list_head rules;		/* in list order; RCU, the verbs' mutex */
 	unsigned int nrules;
 	atomic64_t index;		/* operations decided since the first rule */
+	struct umf_capture __rcu *capture;	/* NULL: it is not captured */
 };
 
 struct umf_stats {
@@ -251,6 +255,8 @@ DECLARE_STATIC_KEY_FALSE(umf_any_rule);
 
 int umf_site_add(struct umf_site *site);	/* -EEXIST for a known name */
 void umf_site_del(struct umf_site *site);	/* its rules go with it */
+/* -EEXIST for a known name, -EBUSY if there are rules that have the old one */
+int umf_site_rename(struct umf_site *site, const char *name);
 
 /* The one test on a hot path. */
 static inline bool umf_site_active(const struct umf_site *site)

@@ -566,6 +566,8 @@ const struct umf_verb umf_verbs[UMF_V_MAX] = {
 	[UMF_V_SUSPEND] = { "suspend", "<id>|all",
 		"takes a rule out of force until resume" },
 	[UMF_V_RESUME] = { "resume", "<id>|all", "puts it back" },
+	[UMF_V_CAPTURE] = { "capture", "[<device> [<file>|off]]",
+		"writes what passes a device to a pcapng file of the host, or lists what is" },
 	[UMF_V_DEVICES] = { "devices", "", "prints the devices rules can name" },
 	[UMF_V_HELP] = { "help", "[<action>]", "prints verbs, or an action's keys" },
 };

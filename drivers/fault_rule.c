@@ -20,6 +20,7 @@
 #include <linux/rculist.h>
 #include <linux/slab.h>
 #include <linux/string.h>
+#include "capture.h"
 #include "fault.h"
 
 /*
@@ -675,6 +676,7 @@ int umf_site_add(struct umf_site *site)
 	INIT_LIST_HEAD(&site->rules);
 	site->nrules = 0;
 	atomic64_set(&site->index, 0);
+	RCU_INIT_POINTER(site->capture, NULL);
 	mutex_lock(&umf_mutex);
 	if (site_find(site->name))
 		err = -EEXIST;
@@ -689,7 +691,61 @@ void umf_site_del(struct umf_site *site)
 	mutex_lock(&umf_mutex);
 	rules_condemn(site);
 	rules_bury();
+	umf_capture_stop(site, NULL);
 	list_del(&site->list);
+	mutex_unlock(&umf_mutex);
+}
+
+int umf_site_rename(struct umf_site *site, const char *name)
+{
+	int err = 0;
+
+	mutex_lock(&umf_mutex);
+	if (!strcmp(site->name, name))
+		;
+	else if (site->nrules)
+		err = -EBUSY;
+	else if (site_find(name))
+		err = -EEXIST;
+	else
+		strscpy(site->name, name);
+	mutex_unlock(&umf_mutex);
+	return err;
+}
+
+/* ---- captures ---- */
+
+int umf_rules_capture(const char *device, const char *path,
+		      struct umf_reply *reply)
+{
+	struct umf_site *site = NULL;
+
+	mutex_lock(&umf_mutex);
+	if (device)
+		site = site_find(device);
+	if (device && !site)
+		fail_site(device, reply);
+	else if (path && strcmp(path, "off"))
+		umf_capture_start(site, path, reply);
+	else if (path && !rcu_access_pointer(site->capture))
+		umf_fail(reply, -ENOENT, "%s: is not captured", device);
+	else if (path)
+		umf_capture_stop(site, reply);
+	else
+		list_for_each_entry(site, &umf_sites, list)
+			if (!device || !strcmp(site->name, device))
+				umf_capture_list(site, reply);
+	mutex_unlock(&umf_mutex);
+	return reply->err;
+}
+
+void umf_rules_reap(void)
+{
+	struct umf_site *site;
+
+	mutex_lock(&umf_mutex);
+	list_for_each_entry(site, &umf_sites, list)
+		umf_capture_reap(site);
 	mutex_unlock(&umf_mutex);
 }
 

@@ -7,6 +7,7 @@
 #include <linux/moduleparam.h>
 #include <linux/printk.h>
 #include <linux/string.h>
+#include "capture.h"
 #include "fault.h"
 
 /* One optional or required word, and nothing behind it. */
@@ -68,6 +69,19 @@ static int verb_seed(char *args, struct umf_reply *reply)
 				"%s: a seed is a number from 0 to 2^64 - 1",
 				word);
 	return umf_rules_seed(seed, reply);
+}
+
+static int verb_capture(char *args, struct umf_reply *reply)
+{
+	char *device = umf_parse_word(&args), *path = umf_parse_word(&args);
+	char *extra = umf_parse_word(&args);
+
+	if (extra)
+		return umf_fail(reply, -EINVAL, "%s: not expected; capture takes %s",
+				extra, umf_verbs[UMF_V_CAPTURE].args);
+	if (path && !*path)
+		return umf_fail(reply, -EINVAL, "capture: a file's name is empty");
+	return umf_rules_capture(device, path, reply);
 }
 
 static int help_action(const char *word, struct umf_reply *reply)
@@ -139,6 +153,8 @@ static int run_statement(char *args, struct umf_reply *reply)
 		return verb_events(args, reply);
 	case UMF_V_SEED:
 		return verb_seed(args, reply);
+	case UMF_V_CAPTURE:
+		return verb_capture(args, reply);
 	case UMF_V_HELP:
 		return verb_help(args, reply);
 	case UMF_V_DEL:

@@ -19,6 +19,7 @@
 #include <linux/skbuff.h>
 #include <linux/spinlock.h>
 #include <linux/workqueue.h>
+#include "capture.h"
 #include "fault.h"
 #include "net_segment.h"
 #include "net_switch.h"
@@ -127,6 +128,17 @@ static inline bool umf_net_fault_active(const struct umf_net *net)
 	return umf_site_active(&net->fault.site);
 }
 
+/* ---- net_capture.c ---- */
+
+static inline bool umf_net_capturing(const struct umf_net *net)
+{
+	return umf_capturing(&net->fault.site);
+}
+
+/* Takes the frame down. Its data start at the MAC header. */
+void umf_net_capture(struct umf_net *net, const struct sk_buff *skb,
+		     enum umf_dir dir, const char *comment);
+
 #else
 
 static inline int umf_net_fault_add(struct umf_net *net)
@@ -170,6 +182,17 @@ static inline void umf_net_fault_rx(struct umf_net *net, struct sk_buff *skb)
 static inline bool umf_net_fault_active(const struct umf_net *net)
 {
 	return false;
+}
+
+static inline bool umf_net_capturing(const struct umf_net *net)
+{
+	return false;
+}
+
+static inline void umf_net_capture(struct umf_net *net,
+				   const struct sk_buff *skb, enum umf_dir dir,
+				   const char *comment)
+{
 }
 
 #endif /* CONFIG_UMF_NET_FAULT */

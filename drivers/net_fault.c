@@ -40,6 +40,7 @@
 
 #define LIMIT_DEFAULT	1000
 #define ALL_PORTS	-1
+#define NOTE_BITS	4	/* flipped bits a capture's comment names */
 
 /* What the core is asked about. */
 struct umf_net_op {
@@ -552,6 +553,100 @@ static struct sk_buff *truncate(struct sk_buff *skb,
 	return skb;
 }
 
+/* ---- what a capture says of it ---- */
+
+static void note_bits(struct umf_note *note, const struct umf_effect *effect,
+		      u32 len)
+{
+	struct umf_rng rng = effect->rng;
+	struct bit_draw draw;
+	u64 bit;
+	u32 i;
+
+	bits_start(&draw, effect->spec, &rng, len);
+	if (!draw.n)
+		umf_note_more(note, " nothing");
+	for (i = 0; i < draw.n; i++) {
+		if (i == NOTE_BITS) {
+			umf_note_more(note, ", and %u more", draw.n - i);
+			break;
+		}
+		bit = bits_next(&draw);
+		umf_note_more(note, "%s bit %llu at offset %llu", i ? "," : "",
+			      bit % 8, bit / 8);
+	}
+}
+
+/* Before it is done to the frame. */
+static void note_effect(struct umf_note *note, const struct umf_effect *effect,
+			u32 len)
+{
+	const struct umf_spec *spec = effect->spec;
+
+	umf_note_effect(note, effect);
+	switch (effect->action) {
+	case UMF_A_CORRUPT:
+		note_bits(note, effect, len);
+		break;
+	case UMF_A_TRUNCATE:
+		umf_note_more(note, " %u to %llu bytes", len,
+			      min_t(u64, len, umf_num(spec, UMF_K_LEN, len)));
+		break;
+	case UMF_A_DUP:
+		umf_note_more(note, " copies %llu",
+			      umf_num(spec, UMF_K_COPIES, 1));
+		break;
+	case UMF_A_DELAY:
+		umf_note_time(note, effect->arg);
+		break;
+	default:
+		break;
+	}
+}
+
+/* Takes down what became of a frame; not if the rules did nothing apart. */
+static void capture(struct umf_net *net, const struct sk_buff *skb,
+		    const struct umf_net_path *path, struct umf_note *note)
+{
+	u8 mac[ETH_ALEN];
+
+	if (!umf_net_capturing(net))
+		return;
+	if (path->port != ALL_PORTS) {
+		if (!note->len)
+			return;
+		u64_to_ether_addr(umf_segment_mac(net->seg, path->port), mac);
+		umf_note(note, "to %pM", mac);
+	}
+	umf_net_capture(net, skb, path->dir, note->len ? note->text : NULL);
+}
+
+static void visit_down(const struct umf_rule *rule, void *data)
+{
+	struct umf_note *note = data;
+
+	if (rule->spec.action == UMF_A_DOWN && !note->len)
+		umf_note(note, "down %s", rule->spec.val[UMF_K_ID].text);
+}
+
+/* Frees a frame that goes no further, whatever the rules for it said. */
+static void lose(struct umf_net *net, struct sk_buff *skb,
+		 const struct umf_net_path *path, const char *why)
+{
+	struct umf_note note = {};
+
+	if (umf_net_capturing(net)) {
+		if (READ_ONCE(net->fault.down))
+			umf_site_visit_levels(&net->fault.site, visit_down,
+					      &note);
+		if (!note.len)
+			umf_note(&note, "%s", why);
+		umf_note_more(&note, ": dropped");
+		capture(net, skb, path, &note);
+	}
+	kfree_skb(skb);
+}
+
 /* ---- frames that wait ---- */
 
 static struct umf_net_wait *wait_find(struct umf_net_fault *fault, u32 rule)
@@ -620,9 +715,21 @@ static void undelay(struct umf_net *net, struct sk_buff *skb,
 	__skb_queue_tail(out, skb);
 }
 
+/* Room for one frame more that waits for that rule; keep() uses it. */
+static bool reserve(struct umf_net *net, u32 rule, u64 limit)
+{
+	struct umf_net_fault *fault = &net->fault;
+	bool room;
+
+	spin_lock_bh(&fault->lock);
+	room = fault->open && wait_get(fault, rule, limit);
+	spin_unlock_bh(&fault->lock);
+	return room;
+}
+
 /* Lets a frame wait: until path.due, or held when that is 0. */
 static void keep(struct umf_net *net, struct sk_buff *skb,
-		 const struct umf_net_path *path, u64 limit)
+		 const struct umf_net_path *path)
 {
 	struct umf_net_fault *fault = &net->fault;
 
@@ -634,7 +741,8 @@ static void keep(struct umf_net *net, struct sk_buff *skb,
 	path_of(skb)->in_poll = false;
 
 	spin_lock_bh(&fault->lock);
-	if (!fault->open || !wait_get(fault, path->rule, limit)) {
+	if (!fault->open) {
+		wait_put(fault, path->rule);
 		spin_unlock_bh(&fault->lock);
 		kfree_skb(skb);
 		return;
@@ -667,6 +775,7 @@ static void pass_copies(struct umf_net *net, struct sk_buff *skb,
 	pass(net, skb, path);
 }
 
+/* There is room for the frame itself; for a copy if there is. */
 static void keep_copies(struct umf_net *net, struct sk_buff *skb,
 			const struct umf_net_path *path, u64 limit, u32 copies)
 {
@@ -674,10 +783,12 @@ static void keep_copies(struct umf_net *net, struct sk_buff *skb,
 
 	for (; copies; copies--) {
 		copy = skb_clone(skb, GFP_ATOMIC);
-		if (copy)
-			keep(net, copy, path, limit);
+		if (copy && reserve(net, path->rule, limit))
+			keep(net, copy, path);
+		else
+			kfree_skb(copy);
 	}
-	keep(net, skb, path, limit);
+	keep(net, skb, path);
 }
 
 static struct umf_net_rule *own_of(const struct umf_effect *effect)
@@ -773,27 +884,33 @@ static bool queue_up(struct umf_net *net, const struct umf_verdict *verdict,
 static void apply(struct umf_net *net, struct sk_buff *skb,
 		  const struct umf_verdict *verdict, struct umf_net_path path)
 {
-	bool timed = false;
-	u64 limit = 0;
+	bool noted = umf_net_capturing(net);
+	bool timed = false, rate = false, hold = false;
+	u64 limit = 0, now = ktime_get_ns();
+	struct umf_note note;
 	u32 copies = 0;
 	unsigned int i;
 
+	note.len = 0;
 	path.due = 0;
 	for (i = 0; i < verdict->n; i++) {
 		const struct umf_effect *effect = &verdict->effect[i];
 
+		if (noted)
+			note_effect(&note, effect, skb->len);
 		switch (effect->action) {
 		case UMF_A_DROP:
+			capture(net, skb, &path, &note);
 			kfree_skb(skb);
 			return;
 		case UMF_A_HOLD:
 			path.rule = effect->rule;
 			path.reverse = umf_num(effect->spec, UMF_K_RELEASE,
 					       UMF_RELEASE_ORDER);
-			keep_copies(net, skb, &path,
-				    umf_num(effect->spec, UMF_K_LIMIT,
-					    LIMIT_DEFAULT), copies);
-			return;
+			limit = umf_num(effect->spec, UMF_K_LIMIT,
+					LIMIT_DEFAULT);
+			hold = true;
+			break;
 		case UMF_A_CORRUPT:
 			skb = corrupt(skb, effect);
 			break;
@@ -803,8 +920,10 @@ static void apply(struct umf_net *net, struct sk_buff *skb,
 		case UMF_A_DUP:
 			copies += umf_num(effect->spec, UMF_K_COPIES, 1);
 			break;
-		case UMF_A_DELAY:
 		case UMF_A_RATE:
+			rate = true;
+			fallthrough;
+		case UMF_A_DELAY:
 			timed = true;
 			break;
 		default:
@@ -813,9 +932,21 @@ static void apply(struct umf_net *net, struct sk_buff *skb,
 		if (!skb)
 			return;
 	}
-	if (timed && !queue_up(net, verdict, &path, skb->len, &limit))
+	if ((!hold && timed &&
+	     !queue_up(net, verdict, &path, skb->len, &limit)) ||
+	    ((hold || path.due) && !reserve(net, path.rule, limit))) {
+		if (noted)
+			umf_note_more(&note, ": no room, dropped");
+		capture(net, skb, &path, &note);
 		kfree_skb(skb);
-	else if (path.due)
+		return;
+	}
+	if (noted && rate && path.due) {
+		umf_note(&note, "waits");
+		umf_note_time(&note, max(path.due, now) - now);
+	}
+	capture(net, skb, &path, &note);
+	if (hold || path.due)
 		keep_copies(net, skb, &path, limit, copies);
 	else
 		pass_copies(net, skb, &path, copies);
@@ -866,7 +997,7 @@ static void pass(struct umf_net *net, struct sk_buff *skb,
 		 const struct umf_net_path *path)
 {
 	if (READ_ONCE(net->fault.down) || !READ_ONCE(net->fault.open))
-		kfree_skb(skb);
+		lose(net, skb, path, "interface down");
 	else if (path->dir == UMF_DIR_RX)
 		umf_net_receive(net, skb, path->in_poll);
 	else if (path->port == ALL_PORTS)
@@ -874,7 +1005,7 @@ static void pass(struct umf_net *net, struct sk_buff *skb,
 	else if (path->gen == umf_net_port_gen(net, path->port))
 		umf_net_send(net, skb, BIT_ULL(path->port));
 	else
-		kfree_skb(skb);
+		lose(net, skb, path, "its port has left");
 }
 
 static void pass_list(struct umf_net *net, struct sk_buff_head *list)
@@ -898,7 +1029,7 @@ static void fault_frame(struct umf_net *net, struct sk_buff *skb,
 	u64 peer = 0;
 
 	if (READ_ONCE(net->fault.down)) {
-		kfree_skb(skb);
+		lose(net, skb, path, "interface down");
 		return;
 	}
 	if (path->dir == UMF_DIR_RX)
@@ -918,7 +1049,7 @@ static void fault_frames(struct umf_net *net, struct sk_buff *skb,
 	/* As they would be on a wire: checksums done. */
 	segs = __skb_gso_segment(skb, 0, path->dir == UMF_DIR_TX);
 	if (IS_ERR_OR_NULL(segs)) {
-		kfree_skb(skb);
+		lose(net, skb, path, "cannot be segmented");
 		return;
 	}
 	consume_skb(skb);
@@ -1061,6 +1192,7 @@ void umf_net_fault_open(struct umf_net *net)
 void umf_net_fault_stop(struct umf_net *net)
 {
 	struct umf_net_fault *fault = &net->fault;
+	struct umf_net_path path;
 	struct sk_buff_head out;
 	struct rb_node *node;
 	struct sk_buff *skb;
@@ -1076,7 +1208,10 @@ void umf_net_fault_stop(struct umf_net *net)
 	}
 	spin_unlock_bh(&fault->lock);
 	hrtimer_cancel(&fault->timer);
-	__skb_queue_purge(&out);
+	while ((skb = __skb_dequeue(&out))) {
+		path = *path_of(skb);
+		lose(net, skb, &path, "interface down");
+	}
 }
 
 /* ---- the site ---- */
@@ -1116,23 +1251,10 @@ void umf_net_fault_del(struct umf_net *net)
 int umf_net_fault_rename(struct umf_net *net)
 {
 	struct umf_site *site = &net->fault.site;
-	char old[sizeof(site->name)];
-	int err;
+	int err = umf_site_rename(site, net->dev->name);
 
-	if (!strcmp(site->name, net->dev->name))
-		return 0;
-	if (READ_ONCE(site->nrules)) {
+	if (err == -EBUSY)
 		netdev_warn(net->dev, "not renamed from %s: its fault rules name it\n",
 			    site->name);
-		return -EBUSY;
-	}
-	umf_site_del(site);
-	strscpy(old, site->name);
-	strscpy(site->name, net->dev->name);
-	err = umf_site_add(site);
-	if (err) {
-		strscpy(site->name, old);
-		umf_site_add(site);
-	}
 	return err;
 }

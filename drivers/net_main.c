@@ -117,6 +117,18 @@ static void umf_net_tx_timeout(struct net_device *dev, unsigned int queue)
 	net->timed_out = true;
 }
 
+/* A frame that no rule has lost. */
+static void capture_lost(struct umf_net *net, const struct sk_buff *skb,
+			 unsigned int port, const char *why)
+{
+	char text[64];
+
+	if (!umf_net_capturing(net))
+		return;
+	snprintf(text, sizeof(text), "port %u %s: dropped", port, why);
+	umf_net_capture(net, skb, UMF_DIR_TX, text);
+}
+
 static void drop_backlog(struct umf_net *net, unsigned int port)
 {
 	struct umf_net_backlog *backlog = &net->backlog[port];
@@ -125,6 +137,7 @@ static void drop_backlog(struct umf_net *net, unsigned int port)
 	while ((skb = __skb_dequeue(&backlog->frames))) {
 		net->backlog_bytes -= skb->len;
 		DEV_STATS_INC(net->dev, tx_dropped);
+		capture_lost(net, skb, port, "has left");
 		dev_kfree_skb_any(skb);
 	}
 	net->waiting &= ~BIT_ULL(port);
@@ -196,6 +209,7 @@ static void park(struct umf_net *net, struct sk_buff *skb, unsigned int port)
 			      net->backlog_bytes + skb->len > BACKLOG_BYTES)) {
 		count(net, UMF_NET_TX_RING_FULL);
 		DEV_STATS_INC(net->dev, tx_dropped);
+		capture_lost(net, skb, port, "is full");
 		dev_kfree_skb_any(skb);
 		return;
 	}
@@ -308,6 +322,7 @@ void umf_net_send(struct umf_net *net, struct sk_buff *skb, u64 ports)
 			if (copy)
 				park(net, copy, port);
 		} else if (err) {
+			capture_lost(net, skb, port, "has no ring");
 			lost = true;
 		}
 	}
@@ -355,10 +370,13 @@ static netdev_tx_t umf_net_xmit(struct sk_buff *skb, struct net_device *dev)
 	skb_tx_timestamp(skb);
 	dev_sw_netstats_tx_add(dev, max_t(u16, skb_shinfo(skb)->gso_segs, 1),
 			       skb->len);
-	if (umf_net_fault_active(net))
+	if (umf_net_fault_active(net)) {
 		umf_net_fault_tx(net, skb);
-	else
-		umf_net_send(net, skb, umf_net_route(net, skb));
+		return NETDEV_TX_OK;
+	}
+	if (umf_net_capturing(net))
+		umf_net_capture(net, skb, UMF_DIR_TX, NULL);
+	umf_net_send(net, skb, umf_net_route(net, skb));
 	return NETDEV_TX_OK;
 }
 
@@ -434,10 +452,13 @@ static void receive_frame(struct umf_net *net, unsigned int port,
 		kfree_skb(skb);
 		goto bad;
 	}
-	if (umf_net_fault_active(net))
+	if (umf_net_fault_active(net)) {
 		umf_net_fault_rx(net, skb);
-	else
-		umf_net_receive(net, skb, true);
+		return;
+	}
+	if (umf_net_capturing(net))
+		umf_net_capture(net, skb, UMF_DIR_RX, NULL);
+	umf_net_receive(net, skb, true);
 	return;
 bad:
 	count(net, UMF_NET_RX_BAD_FRAME);
