@@ -18,34 +18,6 @@
 #define POLL_MS	100
 #define SINCE	"since="
 
-static volatile sig_atomic_t stopped;
-
-static void on_signal(int sig)
-{
-	(void)sig;
-	stopped = 1;
-}
-
-/* Signals come only where they are waited for; *@open is the mask there. */
-static void catch_signals(sigset_t *open)
-{
-	static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
-	struct sigaction act = { .sa_handler = on_signal }, old;
-	sigset_t mask;
-	size_t i;
-
-	sigemptyset(&mask);
-	for (i = 0; i < sizeof(signals) / sizeof(*signals); i++) {
-		sigaddset(&mask, signals[i]);
-		sigaction(signals[i], &act, &old);
-		if (signals[i] == SIGHUP && old.sa_handler == SIG_IGN)
-			sigaction(SIGHUP, &old, NULL);	/* nohup */
-	}
-	sigprocmask(SIG_BLOCK, &mask, open);
-	for (i = 0; i < sizeof(signals) / sizeof(*signals); i++)
-		sigdelset(open, signals[i]);
-}
-
 struct follower {
 	uint64_t since;
 	char *request;
@@ -113,8 +85,8 @@ void follow_verb(struct tool *tool, int argc, char **argv)
 		calls[i].request = f[i].request;
 	}
 
-	catch_signals(&open);
-	while (!stopped) {
+	stop_catch(&open);
+	while (!stop_asked()) {
 		int left = ask(tool, calls, ask_timeout(tool), &open);
 
 		if (left == -EINTR)

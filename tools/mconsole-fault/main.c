@@ -3,7 +3,8 @@
  * mconsole-fault: fault rules of running guests, from the host.
  *
  * The verbs are the guest's (fault_params.c lists them) and are sent as they
- * stand; wait, expect and events --follow are made of them here.
+ * stand; wait, expect, events --follow and a capture that is followed are made
+ * of them here.
  */
 #define _GNU_SOURCE
 #include <getopt.h>
@@ -42,6 +43,7 @@ static void help(void)
 
 	printf("Usage: " NAME " [options] <guest>[,<guest>...] <verb> ...\n"
 	       "       " NAME " --guests\n"
+	       "       " NAME " --read <file>\n"
 	       "\n"
 	       "<guest>: a umid in $UML_DIR, ~/.uml or /tmp/uml, or the path of an mconsole socket\n"
 	       "\n"
@@ -52,6 +54,8 @@ static void help(void)
 		       umf_verbs[i].help);
 	printf("  events [since=<seq>] --follow\n"
 	       "      prints records as they come, until Ctrl-C\n"
+	       "  capture <device> [-w <file>|-] [--text]\n"
+	       "      follows a capture until Ctrl-C: as text, or with -w as pcapng\n"
 	       "  wait <id> '<counter>>=<n>' ...\n"
 	       "      until evaluated, matched, fired or bytes is so (>= <= == > <)\n"
 	       "  expect <id> '<counter>>=<n>' ...\n"
@@ -61,6 +65,9 @@ static void help(void)
 	       "  --json        print JSON\n"
 	       "  --timeout T   how long a guest may be silent (5s), or wait may take (for ever)\n"
 	       "  --follow      see events\n"
+	       "  -w FILE       see capture; - is standard output\n"
+	       "  --text        a capture as text, a line a packet\n"
+	       "  --read FILE   print the pcapng file of a capture as text\n"
 	       "  --guests      list the guests that are running\n"
 	       "  --help, --version\n"
 	       "\n"
@@ -68,13 +75,17 @@ static void help(void)
 	       "4 wait or expect did not come true. The manual has the rest: man " NAME "\n");
 }
 
-enum { OPT_JSON = 256, OPT_TIMEOUT, OPT_FOLLOW, OPT_GUESTS, OPT_VERSION };
+enum { OPT_JSON = 256, OPT_TIMEOUT, OPT_FOLLOW, OPT_GUESTS, OPT_TEXT, OPT_READ,
+       OPT_VERSION };
 
 static const struct option options[] = {
 	{ "json", no_argument, NULL, OPT_JSON },
 	{ "timeout", required_argument, NULL, OPT_TIMEOUT },
 	{ "follow", no_argument, NULL, OPT_FOLLOW },
 	{ "guests", no_argument, NULL, OPT_GUESTS },
+	{ "text", no_argument, NULL, OPT_TEXT },
+	{ "write", required_argument, NULL, 'w' },
+	{ "read", required_argument, NULL, OPT_READ },
 	{ "version", no_argument, NULL, OPT_VERSION },
 	{ "help", no_argument, NULL, 'h' },
 	{ }
@@ -108,7 +119,7 @@ static bool parse_options(struct tool *tool, int argc, char **argv)
 	bool guests = false;
 	int opt;
 
-	while ((opt = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+	while ((opt = getopt_long(argc, argv, "hw:", options, NULL)) != -1) {
 		switch (opt) {
 		case OPT_JSON:
 			tool->json = true;
@@ -125,6 +136,15 @@ static bool parse_options(struct tool *tool, int argc, char **argv)
 		case OPT_GUESTS:
 			guests = true;
 			break;
+		case OPT_TEXT:
+			tool->text = true;
+			break;
+		case 'w':
+			tool->write = optarg;
+			break;
+		case OPT_READ:
+			tool->read = optarg;
+			break;
 		case OPT_VERSION:
 			puts(NAME " " UMF_VERSION);
 			return false;
@@ -140,7 +160,13 @@ static bool parse_options(struct tool *tool, int argc, char **argv)
 			tool_usage("%s: --guests takes nothing", argv[optind]);
 		print_guests(tool);
 	}
-	return !guests;
+	if (tool->read) {
+		if (optind < argc || guests)
+			tool_usage("%s: --read takes a file and nothing else",
+				   optind < argc ? argv[optind] : "--guests");
+		capture_read(tool, tool->read);
+	}
+	return !guests && !tool->read;
 }
 
 static void find_guests(struct tool *tool, char *names)
@@ -213,9 +239,18 @@ static void plain_verb(struct tool *tool, const struct words *words)
 
 static void run_verb(struct tool *tool, int argc, char **argv)
 {
+	bool capture = !strcmp(argv[0], umf_verbs[UMF_V_CAPTURE].name);
 	struct words words = { 0 };
 	int i;
 
+	if (capture &&
+	    (tool->write || tool->text || (argc == 2 && !tool->json))) {
+		capture_verb(tool, argc - 1, argv + 1);
+		return;
+	}
+	if (tool->write || tool->text)
+		tool_usage("%s goes with capture only",
+			   tool->write ? "-w" : "--text");
 	if (!strcmp(argv[0], "wait") || !strcmp(argv[0], "expect")) {
 		if (tool->follow)
 			tool_usage("--follow goes with events only");
@@ -236,6 +271,9 @@ static void run_verb(struct tool *tool, int argc, char **argv)
 		if (!words.n || words.word[0] == word_separator)
 			tool_usage("a verb is missing");
 	} else {
+		/* a file's name is from here */
+		if (capture && argc == 3 && strcmp(argv[2], "off"))
+			argv[2] = capture_path(argv[2]);
 		for (i = 0; i < argc; i++)
 			words_add(&words, strcmp(argv[i], ";") ? argv[i] :
 						  word_separator);

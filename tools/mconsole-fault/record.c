@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A line of stats, events or devices as a JSON object: first words that have
+ * A line of stats, events, devices or capture as a JSON object: first words that have
  * their place, then key=value. Keys a newer guest adds come through.
  */
 #define _GNU_SOURCE
@@ -68,7 +68,7 @@ static void set_pair(json_t *object, const char *key, char *value)
 			free(name);
 		}
 		set_ns(object, key, value);
-	} else if (!strcmp(key, "what") || !strcmp(key, "rule") ||
+	} else if (!strcmp(key, "what") || !strcmp(key, "file") || !strcmp(key, "rule") ||
 		   !strcmp(key, "device")) {
 		json_object_set_new(object, key, record_text(value));
 	} else {
@@ -128,6 +128,13 @@ static json_t *record_device(const char *guest, const char *line)
 	return record(guest, line, places);
 }
 
+static json_t *record_capture(const char *guest, const char *line)
+{
+	static const char *const places[] = { "device", NULL };
+
+	return record(guest, line, places);
+}
+
 record_fn *record_of(const char *verb)
 {
 	switch (umf_verb_find(verb, strlen(verb))) {
@@ -137,6 +144,8 @@ record_fn *record_of(const char *verb)
 		return record_event;
 	case UMF_V_DEVICES:
 		return record_device;
+	case UMF_V_CAPTURE:
+		return record_capture;
 	default:
 		return NULL;
 	}

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include "../lib/guest.h"
 #include "../lib/mconsole.h"
 #include "../lib/words.h"
@@ -32,6 +33,9 @@ struct tool {
 	bool several;			/* more than one was named */
 	bool json;
 	bool follow;
+	bool text;			/* --text was given */
+	const char *write;		/* -w: this file, or - */
+	const char *read;		/* --read: this one */
 	bool timed;			/* --timeout was given */
 	uint64_t timeout;		/* it, in ns */
 	enum tool_exit status;		/* the worst so far */
@@ -103,6 +107,31 @@ void record_print(json_t *json);	/* one line; takes it over */
 
 /* The reply to list: the seed's object, then one for each rule. */
 void rule_list(json_t *array, const char *guest, const char *reply);
+
+/* ---- stop.c ---- */
+
+/* From now on signals come only where they are waited for, with this mask. */
+void stop_catch(sigset_t *open);
+bool stop_asked(void);
+
+/* ---- text.c ---- */
+
+struct text;
+
+struct text *text_new(FILE *out);
+/* The next bytes of a pcapng file; false: they are not what a guest writes. */
+bool text_feed(struct text *text, const void *bytes, size_t len);
+/* Did they end with a block? */
+bool text_whole(const struct text *text);
+void text_free(struct text *text);
+
+/* ---- capture.c ---- */
+
+/* @argv is what follows the verb. */
+void capture_verb(struct tool *tool, int argc, char **argv);
+void capture_read(struct tool *tool, const char *path);
+/* As the guest must be told it, whose current folder is another. */
+char *capture_path(const char *path);
 
 /* ---- wait.c, follow.c: the verbs that are not in the guest ---- */
 
