@@ -9,6 +9,7 @@
  * tty_main.c	lines as configured: command line, mconsole, site
  * tty_uart.c	the UART that serial_core drives: pacing, receiving, modem lines
  * tty_fault.c	verdict → symbols, and what waits in each direction
+ * tty_capture.c	bytes, control lines and verdicts for a capture
  * tty_wire.c	characters as bits on a wire
  * tty_link.c	the transport between two guests
  * tty_port.c	the transports to the host: pty, fd, unix, tcp, null
@@ -25,13 +26,16 @@
 #include <linux/list.h>
 #include <linux/serial_core.h>
 #include <linux/types.h>
+#include "capture.h"
 #include "fault.h"
+#include "rtac.h"
 #include "tty_wire.h"
 
 #define UMF_TTY_UNITS	32
 #define UMF_TTY_ERROR	224	/* room for a refusal's text */
 #define UMF_TTY_SPEED	4000000	/* bits a second at most */
 #define UMF_TTY_PATTERN	16	/* bytes a pattern= has at most */
+#define UMF_TTY_TAPE	256	/* bytes in one packet of a capture */
 
 #define UMF_TTY_LINES_IN	(TIOCM_CTS | TIOCM_DSR | TIOCM_CAR | TIOCM_RI)
 
@@ -82,6 +86,17 @@ struct umf_tty_lane {
 	unsigned int nseen;
 };
 
+/* The packet of a capture that is gathered. */
+struct umf_tty_tape {
+	bool used;
+	enum umf_dir dir;
+	u64 time;		/* of its first byte, ns since 1970 */
+	unsigned int len;	/* of its bytes */
+	u8 packet[UMF_RTAC_HEAD + UMF_TTY_TAPE];
+	struct umf_note note;
+	struct hrtimer timer;	/* it has been gathered for long */
+};
+
 struct umf_tty {
 	struct uart_port port;
 	unsigned int unit;
@@ -105,11 +120,13 @@ struct umf_tty {
 
 	unsigned int lines_in;		/* the transport's TIOCM_CTS … */
 	unsigned int lines_seen;	/* what the guest was told */
+	unsigned int lines_out;		/* what it set: TIOCM_RTS, TIOCM_DTR */
 	unsigned int force_mask;	/* rules: these lines are … */
 	unsigned int force_lines;	/* … so */
 	bool cut[2];			/* rules: by enum umf_dir */
 
 	struct umf_tty_lane lane[2];	/* by enum umf_dir */
+	struct umf_tty_tape tape;
 	struct umf_site site;
 };
 
@@ -154,6 +171,26 @@ void umf_tty_lane_push(struct umf_tty_lane *lane, u32 sym);
 void umf_tty_lane_run(struct umf_tty_lane *lane);	/* lets go what is due */
 /* May the sender go on? */
 bool umf_tty_lane_open(const struct umf_tty_lane *lane);
+
+/* ---- tty_capture.c; all with uart_port.lock held ---- */
+
+static inline bool umf_tty_capturing(const struct umf_tty *tty)
+{
+	return umf_capturing(&tty->site);
+}
+
+void umf_tty_capture_init(struct umf_tty *tty);	/* but this */
+/* Takes a symbol down, and what is to be said of it (NULL: nothing). */
+void umf_tty_capture(struct umf_tty *tty, enum umf_dir dir, u32 sym,
+		     const struct umf_note *note);
+/* Some that go no further, as the line is cut or for @why. */
+void umf_tty_capture_lost(struct umf_tty *tty, enum umf_dir dir, const u32 *sym,
+			  unsigned int n, const char *why);
+/* These of lines_seen and lines_out have changed. */
+void umf_tty_capture_lines(struct umf_tty *tty, unsigned int in,
+			   unsigned int out);
+/* What is gathered goes to the capture. */
+void umf_tty_capture_flush(struct umf_tty *tty);
 
 /* ---- transports ---- */
 

@@ -124,21 +124,21 @@ struct fate {
 	bool hold, slow;
 };
 
-/* A symbol at its place in the line: not before those in front. */
-static void pass(struct umf_tty_lane *lane, u32 sym, const struct fate *fate)
+/* A symbol at its place in the line: not before those in front. False: lost. */
+static bool pass(struct umf_tty_lane *lane, u32 sym, const struct fate *fate)
 {
 	struct waiting *item;
 
 	if (list_empty(&lane->queue) && !fate->rule && deliver(lane, sym))
-		return;
+		return true;
 	if (lane->dir == UMF_DIR_RX && lane->len >= fate->limit) {
 		lane->tty->port.icount.buf_overrun++;
-		return;
+		return false;
 	}
 	item = kmalloc(sizeof(*item), GFP_ATOMIC);
 	if (!item) {
 		lane->tty->port.icount.buf_overrun++;
-		return;
+		return false;
 	}
 	item->sym = sym;
 	item->due = fate->due;
@@ -148,6 +148,7 @@ static void pass(struct umf_tty_lane *lane, u32 sym, const struct fate *fate)
 	list_add_tail(&item->list, &lane->queue);
 	if (!lane->len++)
 		umf_tty_lane_run(lane);
+	return true;
 }
 
 static void run_again(struct umf_tty_lane *lane)
@@ -290,6 +291,58 @@ static void remember(struct umf_tty_lane *lane, u32 sym)
 	lane->seen[lane->nseen - 1] = sym;
 }
 
+/* ---- what a capture says of it ---- */
+
+/* Of what was @sym before the rules. */
+static void note_effect(struct umf_note *note, const struct umf_effect *effect,
+			u32 sym)
+{
+	const struct umf_spec *spec = effect->spec;
+
+	umf_note_effect(note, effect);
+	switch (effect->action) {
+	case UMF_A_TTY_CORRUPT:
+	case UMF_A_TTY_BAUD:
+		umf_note_more(note, " was %02x", sym & UMF_SYM_BYTE);
+		break;
+	case UMF_A_TTY_OVERRUN:
+		umf_note_more(note, " drops %02x", sym & UMF_SYM_BYTE);
+		break;
+	case UMF_A_TTY_INSERT:
+	case UMF_A_TTY_DUP:
+		umf_note_more(note, " copies %llu",
+			      umf_num(spec, UMF_K_COPIES, 1));
+		break;
+	case UMF_A_TTY_DELAY:
+		umf_note_time(note, effect->arg);
+		break;
+	default:
+		break;
+	}
+}
+
+/* A symbol that has passed, or is lost as there was no room for it. */
+static void capture(struct umf_tty_lane *lane, u32 sym, struct umf_note *note,
+		    bool passed)
+{
+	struct umf_tty *tty = lane->tty;
+	unsigned int len = note->len;
+
+	if (!umf_tty_capturing(tty))
+		return;
+	if (lane->dir == UMF_DIR_TX && tty->cut[UMF_DIR_TX] && !len) {
+		umf_tty_capture_lost(tty, lane->dir, &sym, 1, "cut");
+		return;
+	}
+	if (!passed)
+		umf_note_more(note, "%sno room, dropped", len ? ": " : "");
+	umf_tty_capture(tty, lane->dir, sym, note);
+	note->len = len;
+	note->text[len] = '\0';
+}
+
+/* ---- the way in ---- */
+
 static void push_judged(struct umf_tty_lane *lane, u32 sym)
 {
 	struct umf_tty_op op = {
@@ -301,32 +354,48 @@ static void push_judged(struct umf_tty_lane *lane, u32 sym)
 		.sym = { sym }, .nsym = 1,
 		.fate = { .due = ktime_get_ns(), .limit = LIMIT_DEFAULT },
 	};
+	bool noted = umf_tty_capturing(lane->tty);
 	struct umf_verdict verdict;
+	struct umf_note note;
 	unsigned int i;
 
+	note.len = 0;
 	remember(lane, sym);
 	rcu_read_lock();
 	verdict = umf_decide(&lane->tty->site, &op.op);
-	for (i = 0; i < verdict.n; i++)
+	for (i = 0; i < verdict.n; i++) {
+		if (noted)
+			note_effect(&note, &verdict.effect[i], sym);
 		apply(lane, &out, &verdict.effect[i]);
+	}
 	rcu_read_unlock();
 
 	for (i = 0; i < out.nbefore; i++)
-		pass(lane, out.before[i], &out.fate);
-	if (!out.nsym)
+		capture(lane, out.before[i], &note,
+			pass(lane, out.before[i], &out.fate));
+	if (!out.nsym) {
+		capture(lane, sym, &note, true);
 		return;
+	}
 	do {
 		for (i = 0; i < out.nsym; i++)
-			pass(lane, out.sym[i], &out.fate);
+			capture(lane, out.sym[i], &note,
+				pass(lane, out.sym[i], &out.fate));
 	} while (out.copies--);
 }
 
 void umf_tty_lane_push(struct umf_tty_lane *lane, u32 sym)
 {
-	if (umf_site_active(&lane->tty->site))
+	struct umf_note note;
+	bool passed;
+
+	if (umf_site_active(&lane->tty->site)) {
 		push_judged(lane, sym);
-	else
-		pass(lane, sym, &(struct fate){ .limit = LIMIT_DEFAULT });
+		return;
+	}
+	note.len = 0;
+	passed = pass(lane, sym, &(struct fate){ .limit = LIMIT_DEFAULT });
+	capture(lane, sym, &note, passed);
 }
 
 /* ---- what the core asks of this class ---- */
@@ -463,12 +532,23 @@ static void umf_tty_update(struct umf_site *site)
 	uart_port_unlock_irqrestore(&tty->port, flags);
 }
 
+static void umf_tty_flush(struct umf_site *site)
+{
+	struct umf_tty *tty = container_of(site, struct umf_tty, site);
+	unsigned long flags;
+
+	uart_port_lock_irqsave(&tty->port, &flags);
+	umf_tty_capture_flush(tty);
+	uart_port_unlock_irqrestore(&tty->port, flags);
+}
+
 static const struct umf_site_ops umf_tty_site_ops = {
 	.prepare	= umf_tty_prepare,
 	.release	= umf_tty_release,
 	.match		= umf_tty_match,
 	.describe	= umf_tty_describe,
 	.update		= umf_tty_update,
+	.flush		= umf_tty_flush,
 };
 
 static void lane_init(struct umf_tty *tty, enum umf_dir dir)

@@ -122,6 +122,9 @@ static void send_plain(struct umf_tty *tty)
 		i = tty->transport->put(tty, sym, n);
 		uart_xmit_advance(port, i);
 		tty->full = i < n;
+		n = i;
+		for (i = 0; i < n && umf_tty_capturing(tty); i++)
+			umf_tty_capture(tty, UMF_DIR_TX, sym[i], NULL);
 	}
 }
 
@@ -250,8 +253,12 @@ static void take(struct umf_tty *tty, const u32 *sym, unsigned int n)
 	bool garbled;
 
 	if (!tty->open || tty->cut[UMF_DIR_RX] ||
-	    (tty->port.mctrl & TIOCM_LOOP))
+	    (tty->port.mctrl & TIOCM_LOOP)) {
+		if (umf_tty_capturing(tty))
+			umf_tty_capture_lost(tty, UMF_DIR_RX, sym, n,
+					     tty->open ? "loopback" : "closed");
 		return;
+	}
 	garbled = tty->transport->peer_wire &&
 		  tty->transport->peer_wire(tty, &peer) &&
 		  !umf_wire_same(&peer, &tty->wire);
@@ -331,6 +338,7 @@ void umf_tty_uart_lines(struct umf_tty *tty)
 {
 	unsigned int mctrl = tty->port.mctrl, lines = lines_now(tty);
 	unsigned int changed = lines ^ tty->lines_seen;
+	unsigned int out = mctrl & (TIOCM_RTS | TIOCM_DTR);
 	struct uart_port *port = &tty->port;
 
 	if (tty->transport->set_lines) {
@@ -339,6 +347,9 @@ void umf_tty_uart_lines(struct umf_tty *tty)
 		tty->transport->set_lines(tty, mctrl & (TIOCM_RTS | TIOCM_DTR));
 	}
 	tty->lines_seen = lines;
+	swap(tty->lines_out, out);
+	if (umf_tty_capturing(tty))
+		umf_tty_capture_lines(tty, changed, out ^ tty->lines_out);
 	if (!changed || !tty->open)
 		return;
 	if (changed & TIOCM_DSR)
@@ -539,6 +550,7 @@ void umf_tty_uart_init(struct umf_tty *tty)
 		      HRTIMER_MODE_ABS);
 	hrtimer_setup(&tty->rx_timer, rx_timer, CLOCK_MONOTONIC,
 		      HRTIMER_MODE_ABS);
+	umf_tty_capture_init(tty);
 	tty->wire.bits = 8;
 	tty->wire.stop = 1;
 }
@@ -556,4 +568,5 @@ void umf_tty_uart_stop(struct umf_tty *tty)
 	hrtimer_cancel(&tty->rx_timer);
 	hrtimer_cancel(&tty->lane[UMF_DIR_TX].timer);
 	hrtimer_cancel(&tty->lane[UMF_DIR_RX].timer);
+	hrtimer_cancel(&tty->tape.timer);
 }
