@@ -42,6 +42,12 @@ static u32 char_time(const struct umf_tty *tty)
 	return READ_ONCE(tty->port.frame_time) ?: 1;
 }
 
+/* A character has the bits the line is set to, and no more. */
+static u8 data_mask(const struct umf_tty *tty)
+{
+	return GENMASK(tty->wire.bits - 1, 0);
+}
+
 static void push_timer(struct hrtimer *timer, u64 when)
 {
 	hrtimer_start(timer, ns_to_ktime(when), HRTIMER_MODE_ABS);
@@ -74,12 +80,15 @@ static bool tx_next(struct umf_tty *tty, u8 *ch)
 	struct uart_port *port = &tty->port;
 
 	if (port->x_char) {
-		*ch = port->x_char;
+		*ch = port->x_char & data_mask(tty);
 		port->x_char = 0;
 		port->icount.tx++;
 		return true;
 	}
-	return !uart_tx_stopped(port) && uart_fifo_get(port, ch);
+	if (uart_tx_stopped(port) || !uart_fifo_get(port, ch))
+		return false;
+	*ch &= data_mask(tty);
+	return true;
 }
 
 static bool tx_can(const struct umf_tty *tty)
@@ -118,7 +127,7 @@ static void send_plain(struct umf_tty *tty)
 		if (!n)
 			break;
 		for (i = 0; i < n; i++)
-			sym[i] = bytes[i];
+			sym[i] = bytes[i] & data_mask(tty);
 		i = tty->transport->put(tty, sym, n);
 		uart_xmit_advance(port, i);
 		tty->full = i < n;
@@ -203,7 +212,7 @@ void umf_tty_uart_receive(struct umf_tty *tty, u32 sym)
 {
 	struct uart_port *port = &tty->port;
 	struct uart_icount *icount = &port->icount;
-	u8 flag = TTY_NORMAL, ch = sym & UMF_SYM_BYTE;
+	u8 flag = TTY_NORMAL, ch = sym & data_mask(tty);
 
 	if (!tty->open)
 		return;
