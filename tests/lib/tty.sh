@@ -7,10 +7,17 @@
 #   tty_boot <guest> [kernel argument…]   boots it with ttyS0=$CABLE unless an argument says ttyS0=; does not wait
 #   tty_start <guest>…                    boots these, until they are ready; else ends the test
 #   probe <guest> <line> <command>…       ttyprobe on that line; its output is $out, too
-#   behind <guest> <line> <command>…      the same in the background; then
-#   outcome <guest> <line>                waits for its end, prints what it said
+#   behind <guest> <line> <command>…      the same in the background. With a command `ready` among them it returns when
+#                                         that is done and the next one waits for something; then
+#   nudge <guest> <line>                  nothing more will be sent: ends its sleep or echo, or its waiting for bytes
+#   outcome <guest> <line>                waits for its end; $out is what it said
+#   finish <guest> <line>                 nudge and outcome
+#   quit <guest> <line>                   kills it, and waits for its end
+#   lines_are <description> <guest> <line> <lines>   the line's `lines` are or become so, else not ok
+#   config_says <guest> <line> <regex>    mconsole's `config <line>` says that; for until_true
+#   said <guest> <line> <regex>           it has said that by now, a line of its own; for until_true
 #   says <description> <regex>            a check of $out
-#   value <name>                          name=<number> of $out
+#   value <name>                          the number in name=<number> or name <number>, the last such one, of $out
 #   fault <guest> <verb>…                 mconsole-fault
 #   rule <guest> <line> <action>…         adds a rule, named r unless id= is given; else ends the test
 #   stat_of <guest> <rule> <counter>      one value of `stats`
@@ -70,18 +77,60 @@ probe()
 
 behind()
 {
-	local umid=$1 line=$2 word words=
+	local umid=$1 line=$2 word words= wait=
 	shift 2
 
 	for word; do
 		words+=" '$word'"
+		[ "$word" != ready ] || wait=yes
 	done
-	guest_exec "$umid" "rm -f /tmp/$line.done; (/t/ttyprobe /dev/$line$words >/tmp/$line.out 2>&1; echo \$? >/tmp/$line.done) >/dev/null 2>&1 &"
+	guest_exec "$umid" "cd /tmp; rm -f $line.done $line.ready $line.pid
+		(/t/ttyprobe /dev/$line$words >$line.out 2>&1 & echo \$! >$line.pid; wait \$!; echo \$? >$line.done) >/dev/null 2>&1 &
+		[ '$wait' ] || exit
+		while [ ! -e $line.done ]; do
+			[ -e $line.ready ] && read -r _ _ state _ 2>/dev/null </proc/\$(cat $line.pid)/stat && [ \$state = S ] && exit
+			usleep 2000
+		done"
+}
+
+nudge()
+{
+	guest_exec "$1" "[ -e /tmp/$2.done ] || kill -USR1 \$(cat /tmp/$2.pid) 2>/dev/null"
 }
 
 outcome()
 {
 	out=$(guest_exec -t 120 "$1" "while [ ! -e /tmp/$2.done ]; do usleep 5000; done; cat /tmp/$2.out")
+}
+
+finish()
+{
+	nudge "$1" "$2"
+	outcome "$1" "$2"
+}
+
+quit()
+{
+	guest_exec "$1" "[ -e /tmp/$2.done ] || kill \$(cat /tmp/$2.pid) 2>/dev/null"
+	outcome "$1" "$2"
+}
+
+tty_lines()
+{
+	probe "$1" "$2" lines
+	[ "$out" = "$3" ]
+}
+
+lines_are()
+{
+	until_true 10 tty_lines "$2" "$3" "$4"
+	probe "$2" "$3" lines
+	is "$1" "$out" "$4"
+}
+
+said()
+{
+	guest_exec "$1" "grep -Eqx '$3' /tmp/$2.out"
 }
 
 says()
@@ -91,7 +140,7 @@ says()
 
 value()
 {
-	sed -n "s/.*\\b$1=\\([0-9]*\\).*/\\1/p" <<<"$out" | tail -n 1
+	sed -n "s/.*\\b$1[= ]\\([0-9]*\\).*/\\1/p" <<<"$out" | tail -n 1
 }
 
 fault()
@@ -116,4 +165,9 @@ stat_of()
 mconsole()
 {
 	uml_mconsole "$(guest_mconsole "$1")" "$2" 2>&1
+}
+
+config_says()
+{
+	[[ $(mconsole "$1" "config $2") =~ $3 ]]
 }

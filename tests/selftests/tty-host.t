@@ -7,7 +7,7 @@
 command -v python3 >/dev/null || skip_all "there is no python3"
 command -v uml_mconsole >/dev/null || skip_all "there is no uml_mconsole; package uml-utilities"
 port=$((20000 + $$ % 20000))
-mkfifo "$WORK/in"
+mkfifo "$WORK/in" "$WORK/hold"
 exec 7<>"$WORK/in"
 tty_boot t1 ttyS0=pty "ttyS1=unix,$WORK/sock,pace=off" ttyS2=tcp,$port ttyS3=null ttyS4=fd:7 ttyS5=fd:99 \
 	ttyS6=carrier ttyS0=null ttyS7=tcp,0 "ttyS8=unix,$WORK/no/where" || exit 1
@@ -24,7 +24,7 @@ talk()
 	    s.connect(where)
 	else:
 	    s = socket.create_connection(('127.0.0.1', int(where)))
-	s.settimeout(5)
+	s.settimeout(30)
 	s.sendall(text)
 	got = b''
 	try:
@@ -55,23 +55,21 @@ is "the others are there" "$(guest_exec t1 'echo /dev/ttyS*')" "/dev/ttyS0 /dev/
 
 pts=$(mconsole t1 'config ttyS0' | grep -o '/dev/pts/[0-9]*')
 check "config tells the name of the pty" test -c "$pts"
-behind t1 ttyS0 raw 115200 lines read 5 3000
-sleep 0.3
+behind t1 ttyS0 raw 115200 lines ready read 5 20000
 printf 'hello' >"$pts"
 outcome t1 ttyS0
 is "from the host to the guest" "$(paste -sd ' ' <<<"$out")" "lines rts dtr cts dsr cd read 68656c6c6f"
-timeout 5 head -c 5 "$pts" >"$WORK/said" &
+timeout 20 head -c 5 "$pts" >"$WORK/said" &
 reader=$!
 probe t1 ttyS0 raw 115200 write world drain
 wait "$reader"
 is "and back" "$(cat "$WORK/said")" world
 
 # A reader that never reads: the writer waits as for CTS, and the guest goes on.
-behind t1 ttyS0 raw 4000000 fill 200000
-sleep 1
-check "with a writer stuck the guest lives" guest_exec t1 true
+behind t1 ttyS0 raw 4000000 ready fill 200000
+check "with a writer stuck the guest lives" guest_exec t1 'sleep 1'
 check_fails "... and the writer is stuck" guest_exec t1 'test -e /tmp/ttyS0.done'
-timeout 20 head -c 200000 "$pts" | wc -c >"$WORK/said"
+timeout 60 head -c 200000 "$pts" | wc -c >"$WORK/said"
 is "a reader at last gets all of it" "$(cat "$WORK/said")" 200000
 outcome t1 ttyS0
 
@@ -81,22 +79,29 @@ for at in "ttyS1 $WORK/sock" "ttyS2 $port"; do
 	read -r line where <<<"$at"
 	probe t1 "$line" raw 115200 lines
 	is "$line: no client, no carrier" "$out" "lines rts dtr"
-	behind t1 "$line" raw 115200 echo 3000
-	sleep 0.3
+	behind t1 "$line" raw 115200 ready echo 20000
 	is "$line: a client is echoed" "$(talk "$where" "hello, line" 11)" "hello, line"
 	is "$line: so is the next one" "$(talk "$where" "hello again" 11)" "hello again"
-	outcome t1 "$line"
-	behind t1 "$line" raw 115200 miwait cd 5000 lines miwait cd 5000 lines
-	sleep 0.3
-	talk "$where" "" 0 &
+	finish t1 "$line"
+	behind t1 "$line" raw 115200 ready miwait cd 20000 lines
+	python3 -c 'import socket, sys, time
+where = sys.argv[1]
+s = socket.socket(socket.AF_UNIX) if where.startswith("/") else socket.socket()
+s.connect(where if where.startswith("/") else ("127.0.0.1", int(where)))
+sys.stdin.read()' "$where" < <(exec cat "$WORK/hold") &
 	client=$!
+	exec 8>"$WORK/hold"
+	until_true 20 said t1 "$line" 'lines .*'
+	outcome t1 "$line"
+	says "$line: carrier comes with a client" 'lines rts dtr cts dsr cd$'
+	behind t1 "$line" raw 115200 ready miwait cd 20000 lines
+	exec 8>&-
 	wait "$client"
 	outcome t1 "$line"
 	says "$line: carrier goes with the client" 'lines rts dtr$'
 done
 
-behind t1 ttyS1 raw 115200 check 100000 3000
-sleep 0.3
+behind t1 ttyS1 raw 115200 ready check 100000 20000
 python3 -c 'import socket, sys
 s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1])
 s.sendall(bytes((i * 167 + i // 256 * 31) & 255 for i in range(100000)))' "$WORK/sock"
@@ -105,8 +110,7 @@ says "100000 bytes and an end at once: all come" "check came=100000 bad=0 "
 
 # ---- fd, null ----
 
-behind t1 ttyS4 raw 115200 read 3 3000
-sleep 0.3
+behind t1 ttyS4 raw 115200 ready read 3 20000
 printf 'abc' >&7
 outcome t1 ttyS4
 is "fd" "$out" "read 616263"
@@ -115,8 +119,7 @@ is "null takes all and says nothing" "$(grep -v drain <<<"$out" | paste -sd ' ')
 
 # ---- unplugged in use ----
 
-behind t1 ttyS1 raw 115200 read 1 10000
-sleep 0.3
+behind t1 ttyS1 raw 115200 ready read 1 60000
 mconsole t1 'remove ttyS1' >/dev/null
 outcome t1 ttyS1
 is "remove hangs up who reads" "$out" "read "

@@ -7,95 +7,125 @@
 command -v uml_mconsole >/dev/null || skip_all "there is no uml_mconsole; package uml-utilities"
 tty_start t1 t2
 
+all="lines rts dtr cts dsr cd"
+none="lines rts dtr"
+
 # ---- bytes ----
 
-behind t2 ttyS0 raw 115200 check 5000 5000 icount
-probe t1 ttyS0 raw 115200 sleep 200 fill 5000 drain icount
+behind t2 ttyS0 raw 115200 ready check 5000 20000 icount
+probe t1 ttyS0 raw 115200 fill 5000 drain icount
 is "t1 counts what it sends" "$(value tx)" 5000
 outcome t2 ttyS0
 says "5000 bytes come as they were sent" "check came=5000 bad=0 "
 is "t2 counts what it receives" "$(value rx)" 5000
 says "... without an error" "frame=0 overrun=0 parity=0 brk=0 buf=0"
 
-behind t1 ttyS0 raw 115200 check 5000 5000
-probe t2 ttyS0 raw 115200 sleep 200 fill 5000 drain
+behind t1 ttyS0 raw 115200 ready check 5000 20000
+probe t2 ttyS0 raw 115200 fill 5000 drain
 outcome t1 ttyS0
 says "and the other way" "check came=5000 bad=0 "
 
-behind t2 ttyS0 raw 115200 echo 2000
-probe t1 ttyS0 raw 115200 sleep 200 ping 100 1000
+behind t2 ttyS0 raw 115200 ready echo 20000
+probe t1 ttyS0 raw 115200 ping 100 10000
 says "there and back, a byte at a time" "ping us min="
-outcome t2 ttyS0
+finish t2 ttyS0
 
 # ---- control lines ----
 
-probe t1 ttyS0 lines
-is "nobody has t2's line open: no line is on" "$out" "lines rts dtr"
-behind t2 ttyS0 raw 9600 sleep 3000
-sleep 1
-probe t1 ttyS0 raw 9600 lines
-is "an open line has RTS and DTR on: CTS, DSR and DCD" "$out" "lines rts dtr cts dsr cd"
-outcome t2 ttyS0
+lines_are "nobody has t2's line open: no line is on" t1 ttyS0 "$none"
+behind t2 ttyS0 raw 9600 ready sleep 60000 clear rts sleep 60000 set rts clear dtr sleep 60000
+lines_are "an open line has RTS and DTR on: CTS, DSR and DCD" t1 ttyS0 "$all"
+nudge t2 ttyS0
+lines_are "RTS goes to CTS" t1 ttyS0 "lines rts dtr dsr cd"
+nudge t2 ttyS0
+lines_are "DTR goes to DSR and DCD" t1 ttyS0 "lines rts dtr cts"
+quit t2 ttyS0
+lines_are "a close takes all of them" t1 ttyS0 "$none"
 
-behind t2 ttyS0 raw 9600 clear rts sleep 1500 set rts clear dtr sleep 1500 lines
-sleep 0.7
-probe t1 ttyS0 raw 9600 lines
-is "RTS goes to CTS" "$out" "lines rts dtr dsr cd"
-sleep 1.5
-probe t1 ttyS0 raw 9600 lines
-is "DTR goes to DSR and DCD" "$out" "lines rts dtr cts"
-outcome t2 ttyS0
+# ---- waiting for them, each by itself ----
 
-# ---- waiting for them ----
-
-behind t1 ttyS0 raw 9600 miwait cd,dsr 5000 icount
-probe t2 ttyS0 raw 9600 sleep 500
+behind t2 ttyS0 raw 9600 clear rts,dtr ready sleep 60000 set rts sleep 60000 set dtr sleep 60000 clear rts sleep 60000
+for line in cts dsr cts; do
+	behind t1 ttyS0 raw 9600 ready miwait "$line" 20000
+	nudge t2 ttyS0
+	outcome t1 ttyS0
+	says "TIOCMIWAIT sees ${line^^} change" "miwait [0-9]+ ms"
+done
+quit t2 ttyS0
+behind t1 ttyS0 raw 9600 ready miwait cd,dsr 20000 icount
+behind t2 ttyS0 raw 9600 ready sleep 60000
 outcome t1 ttyS0
-says "TIOCMIWAIT sees the carrier come" "miwait [0-9]+ ms"
-check "... and TIOCGICOUNT counts it" test "$(value dcd)" -ge 1
+says "... and the carrier come with an open" "miwait [0-9]+ ms"
+quit t2 ttyS0
+lines_are "gone again" t1 ttyS0 "$none"
+behind t1 ttyS0 raw 9600 icount ready sleep 60000 icount
+behind t2 ttyS0 raw 9600 ready sleep 60000
+until_true 10 tty_lines t1 ttyS0 "$all"
+quit t2 ttyS0
+until_true 10 tty_lines t1 ttyS0 "$none"
+finish t1 ttyS0
+for line in cts dsr dcd; do
+	n=($(sed -n "s/.* $line=\([0-9]*\) .*/\1/p" <<<"$out"))
+	is "TIOCGICOUNT counts ${line^^}: on and off" "$((n[1] - n[0]))" 2
+done
+behind t1 ttyS0 raw 9600 ready miwait rng 300
+outcome t1 ttyS0
+is "TIOCMIWAIT is left by a signal" "$out" "miwait timeout"
 
 # ---- a break ----
 
-behind t2 ttyS0 raw 9600 mode parmrk read 6 1500 icount
-probe t1 ttyS0 raw 9600 sleep 200 write a break 20 write b drain
-outcome t2 ttyS0
+behind t2 ttyS0 raw 9600 mode parmrk ready read 6 20000 icount
+probe t1 ttyS0 raw 9600 write a drain break 20 write b drain
+finish t2 ttyS0
 says "a break comes in its place" "read 61ff000062"
 says "... and is counted" "brk=1 "
 
 # ---- the other guest dies, comes back ----
 
-behind t2 ttyS0 raw 9600 sleep 60000
-sleep 0.3
-behind t1 ttyS0 raw 9600 lines miwait cd 10000 lines miwait cd 60000 sleep 200 lines
-sleep 0.5
+behind t2 ttyS0 raw 9600 ready sleep 60000
+lines_are "before" t1 ttyS0 "$all"
+behind t1 ttyS0 raw 9600 lines ready miwait cd 20000 lines miwait cd 60000 sleep 200 lines
 start=$(date +%s%N)
 guest_kill9 t2
-check "a killed guest is noticed" until_true 5 guest_exec t1 'grep -q "^miwait" /tmp/ttyS0.out'
+check "a killed guest is noticed" until_true 20 said t1 ttyS0 "miwait [0-9]+ ms"
 diag "after $((($(date +%s%N) - start) / 1000000)) ms"
 tty_boot t2
 guest_wait_ready t2 || exit 1
-behind t2 ttyS0 raw 9600 sleep 3000
+behind t2 ttyS0 raw 9600 ready sleep 60000
 outcome t1 ttyS0
-says "the carrier went and came back" $'lines rts dtr cts dsr cd\nmiwait [0-9]+ ms\nlines rts dtr\nmiwait [0-9]+ ms\nlines rts dtr cts dsr cd'
-outcome t2 ttyS0
-behind t2 ttyS0 raw 115200 check 300 3000
-probe t1 ttyS0 raw 115200 sleep 200 fill 300 drain
+says "the carrier went and came back" "$all"$'\nmiwait [0-9]+ ms\n'"$none"$'\nmiwait [0-9]+ ms\n'"$all"
+quit t2 ttyS0
+behind t2 ttyS0 raw 115200 ready check 300 20000
+probe t1 ttyS0 raw 115200 fill 300 drain
 outcome t2 ttyS0
 says "and bytes move again" "check came=300 bad=0 "
 
 # ---- hangup ----
 
-guest_exec t1 'stty -F /dev/ttyS0 -clocal'
-behind t2 ttyS0 raw 9600 sleep 1500
-sleep 0.5
-guest_exec t1 '(cat /dev/ttyS0 >/dev/null; echo hung up >/tmp/cat.out) >/dev/null 2>&1 &'
-outcome t2 ttyS0
-check "a lost carrier hangs up" until_true 5 guest_exec t1 'grep -q hung /tmp/cat.out'
+behind t2 ttyS0 raw 9600 ready sleep 60000
+lines_are "carrier" t1 ttyS0 "$all"
+guest_exec t1 'stty -F /dev/ttyS0 -clocal
+	(exec 0</dev/ttyS0; : >/tmp/hup.up; cat >/dev/null; echo end >/tmp/cat.out) >/dev/null 2>&1 &
+	while [ ! -e /tmp/hup.up ]; do usleep 5000; done'
+quit t2 ttyS0
+check "a lost carrier ends who reads" until_true 20 guest_exec t1 'grep -q end /tmp/cat.out'
+guest_exec t1 'rm -f /tmp/opened; (exec 0</dev/ttyS0; : >/tmp/opened) >/dev/null 2>&1 &'
+check_fails "without carrier an open waits" guest_exec t1 'sleep 0.3; test -e /tmp/opened'
+behind t2 ttyS0 raw 9600 ready sleep 60000
+check "... until there is one" until_true 20 guest_exec t1 'test -e /tmp/opened'
 guest_exec t1 'stty -F /dev/ttyS0 clocal'
+
+# Who has the line as its terminal is told.
+guest_exec t1 "rm -f /tmp/told; setsid sh -c 'trap \"echo SIGHUP >/tmp/told; exit\" HUP
+	exec 0</dev/ttyS0; stty -clocal; : >/tmp/owner; while :; do sleep 0.1; done' >/dev/null 2>&1 &
+	while [ ! -e /tmp/owner ]; do usleep 5000; done"
+quit t2 ttyS0
+check "its owner gets SIGHUP" until_true 20 guest_exec t1 'grep -q SIGHUP /tmp/told'
+guest_exec t1 'stty -F /dev/ttyS0 clocal' || guest_exec t1 '/t/ttyprobe /dev/ttyS0 raw 9600 mode clocal'
 
 # ---- hot plug, and what is refused ----
 
-like "config says how it stands" "$(mconsole t1 'config ttyS0')" "OK +link,.*end [01], connected to t2/ttyS0"
+check "config says how it stands" until_true 10 config_says t1 ttyS0 "OK +link,.*end [01], connected to t2/ttyS0"
 like "a third end is refused, and says who is there" "$(mconsole t1 "config ttyS1=$CABLE")" \
 	"ERR .*/cable has two ends and both are taken, by t[12]/ttyS0 and t[12]/ttyS0"
 like "a line that is there is refused" "$(mconsole t1 "config ttyS0=null")" "ERR .*is configured already"
@@ -113,8 +143,8 @@ is "nothing of that left a line" "$(guest_exec t1 'ls /dev/ttyS*')" /dev/ttyS0
 mconsole t1 'remove ttyS0' >/dev/null
 check_fails "a removed line is gone" guest_exec t1 'test -e /dev/ttyS0'
 like "it can be plugged in again" "$(mconsole t1 "config ttyS0=$CABLE")" "OK"
-behind t2 ttyS0 raw 115200 check 300 3000
-probe t1 ttyS0 raw 115200 sleep 300 fill 300 drain
+behind t2 ttyS0 raw 115200 ready check 300 20000
+probe t1 ttyS0 raw 115200 fill 300 drain
 outcome t2 ttyS0
 says "and carries bytes" "check came=300 bad=0 "
 

@@ -27,9 +27,14 @@
  *	sink <n> <times> <ms>	the other side of it
  *	flush			tcflush both
  *	sleep <ms>
+ *	ready			makes /tmp/<name of the device>.ready
+ *
+ * SIGUSR1 says that nothing more will be sent: it ends a sleep and an echo, and
+ * a read or a check once nothing has come for QUIET.
  *
  * Exit: 0; 1 a call failed, which is said; 2 usage.
  */
+#define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/serial.h>
@@ -51,8 +56,11 @@
 #define TIOCM_LOOP	0x8000
 #endif
 
+#define QUIET	150	/* ms */
+
 static int fd;
 static const char *device;
+static volatile sig_atomic_t ending;	/* SIGUSR1 came */
 static double filled;
 
 static double now(void)
@@ -91,7 +99,7 @@ static void set_raw(int speed)
 		fail("tcgetattr");
 	cfmakeraw(&tio);
 	tio.c_cflag |= CLOCAL | CREAD;
-	tio.c_cflag &= ~(CRTSCTS | CSTOPB | PARENB);
+	tio.c_cflag &= ~(CRTSCTS | CSTOPB | PARENB | PARODD);
 	tio.c_iflag = 0;
 	tio.c_cc[VMIN] = 1;
 	tio.c_cc[VTIME] = 0;
@@ -186,6 +194,43 @@ static void on_alarm(int sig)
 	(void)sig;
 }
 
+static void on_usr1(int sig)
+{
+	(void)sig;
+	ending = 1;
+}
+
+/* SIGUSR1 comes only while we wait. */
+static void block_usr1(int how)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR1);
+	sigprocmask(how, &set, NULL);
+}
+
+/* poll(), or the end by SIGUSR1 that came or comes: a shorter time. */
+static int wait_for(struct pollfd *pfd, int n, int ms, int quiet)
+{
+	double end = now() + ms / 1000.0;
+	struct timespec ts;
+	sigset_t none;
+	int ret, cut = 0;
+
+	sigemptyset(&none);
+	do {
+		if (ending && !cut++ && now() + quiet / 1000.0 < end)
+			end = now() + quiet / 1000.0;
+		ms = (end - now()) * 1000 + 0.999;
+		if (ms < 0)
+			ms = 0;
+		ts = (struct timespec){ ms / 1000, ms % 1000 * 1000000L };
+		ret = ppoll(pfd, n, &ts, &none);
+	} while (ret < 0 && errno == EINTR);
+	return ret;
+}
+
 static void miwait(char *text, int ms)
 {
 	struct sigaction act = { .sa_handler = on_alarm };
@@ -268,7 +313,7 @@ static ssize_t read_some(unsigned char *buf, size_t len, int ms)
 	struct pollfd pfd = { fd, POLLIN, 0 };
 	ssize_t n;
 
-	if (poll(&pfd, 1, ms) <= 0)
+	if (wait_for(&pfd, 1, ms, QUIET) <= 0)
 		return -1;
 	n = read(fd, buf, len);
 	if (n <= 0)
@@ -327,10 +372,12 @@ static void echo(int ms)
 
 	sigaction(SIGALRM, &act, NULL);
 	alarm((ms + 999) / 1000);
-	while ((got = read(fd, buf, sizeof(buf))) > 0) {
+	block_usr1(SIG_UNBLOCK);
+	while (!ending && (got = read(fd, buf, sizeof(buf))) > 0) {
 		write_all(buf, got);
 		alarm((ms + 999) / 1000);
 	}
+	block_usr1(SIG_BLOCK);
 	alarm(0);
 }
 
@@ -425,6 +472,15 @@ static void show_lsr(void)
 	printf("lsr %s\n", lsr & TIOCSER_TEMT ? "empty" : "busy");
 }
 
+static void ready(void)
+{
+	const char *name = strrchr(device, '/');
+	char path[64];
+
+	snprintf(path, sizeof(path), "/tmp/%s.ready", name ? name + 1 : device);
+	close(open(path, O_WRONLY | O_CREAT, 0600));
+}
+
 static char **args;
 
 static char *arg(void)
@@ -436,10 +492,13 @@ static char *arg(void)
 
 int main(int argc, char **argv)
 {
+	struct sigaction act = { .sa_handler = on_usr1 };
 	char *word, *text;
 	int n, times;
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
+	sigaction(SIGUSR1, &act, NULL);
+	block_usr1(SIG_BLOCK);
 	if (argc < 3)
 		usage("device");
 	device = argv[1];
@@ -478,8 +537,11 @@ int main(int argc, char **argv)
 			printf("drain %d ms\n", (int)((now() - filled) * 1000));
 		} else if (!strcmp(word, "flush"))
 			tcflush(fd, TCIOFLUSH);
-		else if (!strcmp(word, "sleep"))
-			usleep(atoi(arg()) * 1000);
+		else if (!strcmp(word, "sleep")) {
+			wait_for(NULL, 0, atoi(arg()), 0);
+			ending = 0;
+		} else if (!strcmp(word, "ready"))
+			ready();
 		else if (!strcmp(word, "echo"))
 			echo(atoi(arg()));
 		else if (!strcmp(word, "miwait")) {
