@@ -38,6 +38,29 @@ talk()
 	PY
 }
 
+# follow <address>: clients, each of which comes as the one before it leaves
+follow()
+{
+	python3 - "$1" <<-'PY'
+	import socket, sys
+	where, n = sys.argv[1], 0
+	for i in range(50):
+	    if where.startswith('/'):
+	        s = socket.socket(socket.AF_UNIX)
+	        s.connect(where)
+	    else:
+	        s = socket.create_connection(('127.0.0.1', int(where)))
+	    s.settimeout(30)
+	    try:
+	        s.sendall(b'x')
+	        n += s.recv(1) == b'x'
+	    except OSError:
+	        pass
+	    s.close()
+	print(n, 'of 50')
+	PY
+}
+
 # ---- the log says what was refused ----
 
 refused()
@@ -77,12 +100,13 @@ outcome t1 ttyS0
 
 for at in "ttyS1 $WORK/sock" "ttyS2 $port"; do
 	read -r line where <<<"$at"
-	probe t1 "$line" raw 115200 lines
-	is "$line: no client, no carrier" "$out" "lines rts dtr"
+	lines_are "$line: no client, no carrier" t1 "$line" "lines rts dtr"
 	behind t1 "$line" raw 115200 ready echo 20000
 	is "$line: a client is echoed" "$(talk "$where" "hello, line" 11)" "hello, line"
 	is "$line: so is the next one" "$(talk "$where" "hello again" 11)" "hello again"
+	is "$line: and 50 that follow each other at once" "$(follow "$where")" "50 of 50"
 	finish t1 "$line"
+	until_true 10 tty_lines t1 "$line" "lines rts dtr"
 	behind t1 "$line" raw 115200 ready miwait cd 20000 lines
 	python3 -c 'import socket, sys, time
 where = sys.argv[1]
