@@ -2,10 +2,12 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # For tests of the serial line: guest.sh, and guests whose ttyS0 ends are joined by the link $WORK/cable, seed 2004.
-# ttyprobe (tests/selftests/ttyprobe.c says what it can do) is /t/ttyprobe in the guest.
+# ttyprobe and ttybeat (tests/selftests/ttyprobe.c and ttybeat.c say what they can do) are in the guest's /t.
 #
 #   tty_boot <guest> [kernel argument…]   boots it with ttyS0=$CABLE unless an argument says ttyS0=; does not wait
 #   tty_start <guest>…                    boots these, until they are ready; else ends the test
+#   tty_programs <program>…               these of the host are for the guests, else skips all; before they are booted
+#   tty_install <guest>                   puts them into it, with their libraries
 #   probe <guest> <line> <command>…       ttyprobe on that line; its output is $out, too
 #   behind <guest> <line> <command>…      the same in the background. With a command `ready` among them it returns when
 #                                         that is done and the next one waits for something; then
@@ -28,7 +30,6 @@
 
 tty_tool=$BIN/mconsole-fault
 tty_dir=$TOP/build/tests/tty
-tty_source=$TOP/tests/selftests/ttyprobe.c
 CABLE=link,$WORK/cable
 
 tty_build_probe()
@@ -36,12 +37,32 @@ tty_build_probe()
 	mkdir -p "$tty_dir" || return
 	(
 		flock 9
-		[ "$tty_dir/ttyprobe" -nt "$tty_source" ] ||
-			"${CC:-gcc}" -O2 -Wall -static -o "$tty_dir/ttyprobe" "$tty_source"
+		for name in ttyprobe ttybeat; do
+			[ "$tty_dir/$name" -nt "$TOP/tests/selftests/$name.c" ] ||
+				"${CC:-gcc}" -O2 -Wall -static -o "$tty_dir/$name" "$TOP/tests/selftests/$name.c" || exit
+		done
 	) 9>"$tty_dir/.lock"
 }
 [ -x "$tty_tool" ] || skip_all "there is no $tty_tool; make tools"
-tty_build_probe || skip_all "ttyprobe cannot be built here; it needs gcc and a static libc"
+tty_build_probe || skip_all "the serial programs cannot be built here; it needs gcc and a static libc"
+
+tty_programs()
+{
+	local program
+
+	tty_root=$tty_dir/$(IFS=-; echo "$*")
+	(
+		flock 9
+		for program; do
+			"$TOP/rootfs/add-program" "$tty_root" "$program" || exit
+		done
+	) 9>"$tty_dir/.lock" || skip_all "there is no $*"
+}
+
+tty_install()
+{
+	guest_exec "$1" "cp -a /t/${tty_root##*/}/. /"
+}
 
 tty_boot()
 {

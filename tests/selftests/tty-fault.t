@@ -115,7 +115,7 @@ clear_rules
 rule t1 ttyS1 break dir=rx pattern=62
 send abc 6
 says "break: in front of the byte" "read 61ff00006263"
-says "... and counted" "brk=[0-9]"
+says "... and counted" "brk=1 "
 clear_rules
 modes=()
 rule t1 ttyS1 overrun dir=rx pattern=62

@@ -26,6 +26,8 @@
  *	bulk <n> <times> <ms>	n bytes of the sequence, then waits for a byte; kB/s
  *	sink <n> <times> <ms>	the other side of it
  *	flush			tcflush both
+ *	speed <n>		as BOTHER, any number; prints what it came to
+ *	shake <ms> <seed>	random settings, control lines, breaks and ioctls
  *	sleep <ms>
  *	ready			makes /tmp/<name of the device>.ready
  *
@@ -481,6 +483,96 @@ static void ready(void)
 	close(open(path, O_WRONLY | O_CREAT, 0600));
 }
 
+/* Of <asm/termbits.h>. */
+struct termios2 {
+	tcflag_t iflag, oflag, cflag, lflag;
+	cc_t line, cc[19];
+	speed_t ispeed, ospeed;
+};
+
+#define GETS2	_IOR('T', 0x2a, struct termios2)
+#define SETS2	_IOW('T', 0x2b, struct termios2)
+#define CBOTHER	010000
+
+static void set_speed(unsigned int speed)
+{
+	struct termios2 tio;
+
+	if (ioctl(fd, GETS2, &tio))
+		fail("TCGETS2");
+	tio.cflag = (tio.cflag & ~CBAUD) | CBOTHER;
+	tio.ispeed = speed;
+	tio.ospeed = speed;
+	if (ioctl(fd, SETS2, &tio))
+		fail("TCSETS2");
+	if (ioctl(fd, GETS2, &tio))
+		fail("TCGETS2");
+	printf("speed %u\n", tio.ospeed);
+}
+
+static void shake(int ms, unsigned int seed)
+{
+	double end = now() + ms / 1000.0;
+	struct serial_struct serial;
+	struct termios2 tio;
+	int n = 0, bits;
+	size_t i;
+
+	srandom(seed);
+	fcntl(fd, F_SETFL, O_RDWR | O_NONBLOCK);
+	for (; now() < end; n++) {
+		bits = random();
+		switch (random() % 10) {
+		case 0:
+		case 1:
+			ioctl(fd, GETS2, &tio);
+			for (i = 0; i < sizeof(tio.cc); i++)
+				tio.cc[i] = random();
+			tio.iflag = random();
+			tio.oflag = random();
+			tio.cflag = random();
+			tio.lflag = random() & ~TOSTOP;
+			tio.ospeed = random() >> random() % 31;
+			tio.ispeed = tio.ospeed;
+			ioctl(fd, SETS2, &tio);
+			break;
+		case 2:
+			ioctl(fd, random() % 2 ? TIOCMBIS : TIOCMBIC, &bits);
+			break;
+		case 3:
+			ioctl(fd, TIOCMSET, &bits);
+			break;
+		case 4:
+			ioctl(fd, random() % 2 ? TIOCSBRK : TIOCCBRK);
+			break;
+		case 5:
+			ioctl(fd, TCFLSH, random() % 4);
+			break;
+		case 6:
+			ioctl(fd, TCXONC, random() % 5);
+			break;
+		case 7:
+			ioctl(fd, TIOCGSERIAL, &serial);
+			((unsigned char *)&serial)[random() % sizeof(serial)] = random();
+			serial.closing_wait = ASYNC_CLOSING_WAIT_NONE;
+			ioctl(fd, TIOCSSERIAL, &serial);
+			break;
+		default:
+			bits = random() % 256;
+			while (bits-- && write(fd, &bits, 1) == 1)
+				;
+			while (random() % 4 && read(fd, &serial, sizeof(serial)) > 0)
+				;
+		}
+	}
+	ioctl(fd, TIOCCBRK);
+	bits = TIOCM_LOOP;
+	ioctl(fd, TIOCMBIC, &bits);
+	ioctl(fd, TCXONC, TCOON);
+	fcntl(fd, F_SETFL, O_RDWR);
+	printf("shaken %d times\n", n);
+}
+
 static char **args;
 
 static char *arg(void)
@@ -537,7 +629,12 @@ int main(int argc, char **argv)
 			printf("drain %d ms\n", (int)((now() - filled) * 1000));
 		} else if (!strcmp(word, "flush"))
 			tcflush(fd, TCIOFLUSH);
-		else if (!strcmp(word, "sleep")) {
+		else if (!strcmp(word, "speed"))
+			set_speed(strtoul(arg(), NULL, 10));
+		else if (!strcmp(word, "shake")) {
+			n = atoi(arg());
+			shake(n, atoi(arg()));
+		} else if (!strcmp(word, "sleep")) {
 			wait_for(NULL, 0, atoi(arg()), 0);
 			ending = 0;
 		} else if (!strcmp(word, "ready"))
