@@ -453,15 +453,16 @@ static void umf_tty_shutdown(struct uart_port *port)
 	struct umf_tty *tty = umf_tty_of(port);
 	unsigned long flags;
 
+	/*
+	 * The timers go on: what has left the transmitter is on the line and
+	 * stays there, and what the transport still has for the reader that
+	 * left must be taken, as nothing else would tell its sender to go on.
+	 */
 	uart_port_lock_irqsave(port, &flags);
 	tty->open = false;
 	tty->breaking = false;
-	/* What has left the transmitter is on the line, and stays there. */
 	umf_tty_fault_drop(&tty->lane[UMF_DIR_RX]);
 	uart_port_unlock_irqrestore(port, flags);
-	hrtimer_cancel(&tty->tx_timer);
-	hrtimer_cancel(&tty->rx_timer);
-	hrtimer_cancel(&tty->lane[UMF_DIR_RX].timer);
 }
 
 static enum umf_parity parity_of(tcflag_t cflag)
