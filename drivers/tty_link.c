@@ -134,6 +134,19 @@ static void link_kick(struct umf_tty *tty)
 		ring_peer(link);
 }
 
+/* Symbols of the other end's. More than its ring has is no offer but a lie. */
+static u32 ring_filled(struct umf_link *link)
+{
+	/* the head before the symbols */
+	u32 used = virt_load_acquire(&link->peer->head) - link->tail;
+
+	if (used <= UMF_LINK_RING)
+		return used;
+	link->tail += used;
+	WRITE_ONCE(link->my->tail, link->tail);
+	return 0;
+}
+
 static unsigned int link_get(struct umf_tty *tty, u32 *sym, unsigned int max)
 {
 	struct umf_link *link = link_of(tty);
@@ -141,8 +154,7 @@ static unsigned int link_get(struct umf_tty *tty, u32 *sym, unsigned int max)
 
 	if (link->state != LINK_CONNECTED)
 		return 0;
-	/* the head before the symbols */
-	used = virt_load_acquire(&link->peer->head) - link->tail;
+	used = ring_filled(link);
 	if (!used) {
 		lost = READ_ONCE(link->peer->lost);
 		if (lost != link->lost_seen) {
@@ -152,13 +164,12 @@ static unsigned int link_get(struct umf_tty *tty, u32 *sym, unsigned int max)
 		}
 		WRITE_ONCE(link->my->need_data, 1);
 		virt_mb();	/* pairs with link_kick() */
-		/* the head before the symbols */
-		used = virt_load_acquire(&link->peer->head) - link->tail;
+		used = ring_filled(link);
 		if (!used)
 			return 0;
 		WRITE_ONCE(link->my->need_data, 0);
 	}
-	used = min3(used, max, (u32)UMF_LINK_RING);
+	used = min(used, max);
 	for (i = 0; i < used; i++)
 		sym[i] = READ_ONCE(link->peer->ring[(link->tail + i) &
 						    RING_MASK]);

@@ -24,8 +24,10 @@
 #include "tty.h"
 
 #define CHUNK		128
-#define TURNS		256	/* chunks received without a pause */
-#define READER_TIME	NSEC_PER_MSEC	/* until a slow reader is looked at */
+#define TURNS		256	/* chunks received without a pause, … */
+#define TURNS_FREE	16	/* … and, beyond these, … */
+#define TURNS_TIME	(2 * NSEC_PER_MSEC)	/* … no longer than that */
+#define READER_TIME	NSEC_PER_MSEC	/* of the pause; a slow reader's, too */
 #define RETRY_MIN	(100 * NSEC_PER_USEC)	/* of a full transport */
 #define RETRY_MAX	(32 * NSEC_PER_MSEC)
 #define BATCH_TIME	(500 * NSEC_PER_USEC)	/* of characters for one timer */
@@ -282,14 +284,23 @@ static void take(struct umf_tty *tty, const u32 *sym, unsigned int n)
 	}
 }
 
+/* Is the guest to do something else as well, however much comes? */
+static bool enough(unsigned int turn, u64 *end)
+{
+	if (turn == TURNS_FREE)
+		*end = ktime_get_ns() + TURNS_TIME;
+	return turn >= TURNS || (turn > TURNS_FREE && ktime_get_ns() > *end);
+}
+
 static void receive_all(struct umf_tty *tty)
 {
 	unsigned int n, room, turn;
 	u32 sym[CHUNK];
+	u64 end;
 
 	umf_tty_lane_run(&tty->lane[UMF_DIR_RX]);
 	for (turn = 0; ; turn++) {
-		room = turn < TURNS ? CHUNK : 0;
+		room = enough(turn, &end) ? 0 : CHUNK;
 		if (tty->open && !tty->pace)
 			room = min_t(unsigned int, room,
 				     tty_buffer_space_avail(tty_port_of(tty)));
