@@ -26,7 +26,7 @@
  *	bulk <n> <times> <ms>	n bytes of the sequence, then waits for a byte; kB/s
  *	sink <n> <times> <ms>	the other side of it
  *	flush			tcflush both
- *	speed <n>		as BOTHER, any number; prints what it came to
+ *	speed <n>		any number, 0 hangs up; prints what it came to
  *	shake <ms> <seed>	random settings, control lines, breaks and ioctls
  *	sleep <ms>
  *	ready			makes /tmp/<name of the device>.ready
@@ -500,7 +500,7 @@ static void set_speed(unsigned int speed)
 
 	if (ioctl(fd, GETS2, &tio))
 		fail("TCGETS2");
-	tio.cflag = (tio.cflag & ~CBAUD) | CBOTHER;
+	tio.cflag = (tio.cflag & ~CBAUD) | (speed ? CBOTHER : B0);
 	tio.ispeed = speed;
 	tio.ospeed = speed;
 	if (ioctl(fd, SETS2, &tio))
