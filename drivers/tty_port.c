@@ -145,12 +145,26 @@ static void drop_client(struct stream *st)
 	os_close_file(fd);
 }
 
+static void look(struct umf_tty *tty)
+{
+	unsigned long flags;
+
+	uart_port_lock_irqsave(&tty->port, &flags);
+	umf_tty_uart_event(tty);
+	uart_port_unlock_irqrestore(&tty->port, flags);
+}
+
 static void take_client(struct stream *st, int fd)
 {
 	struct umf_tty *tty = st->tty;
-	unsigned long flags;
 	int irq;
 
+	if (st->io >= 0) {
+		/* It may have left just now: its interrupt is yet to come. */
+		look(tty);
+		if (READ_ONCE(st->ended))
+			drop_client(st);
+	}
 	if (st->io >= 0) {
 		os_close_file(fd);	/* one at a time */
 		return;
@@ -167,9 +181,7 @@ static void take_client(struct stream *st, int fd)
 	}
 	st->irq = irq;
 	/* What it sent before that. */
-	uart_port_lock_irqsave(&tty->port, &flags);
-	umf_tty_uart_event(tty);
-	uart_port_unlock_irqrestore(&tty->port, flags);
+	look(tty);
 }
 
 static void stream_work(struct work_struct *work)
