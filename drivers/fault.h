@@ -206,7 +206,7 @@ struct umf_site_ops {
 	/*
 	 * A rule came, went, was suspended or resumed, or a window opened or
 	 * closed: bring level actions and held operations up to date. Called
-	 * without locks, in process or softirq context; must not sleep.
+	 * without locks, in process context (then it may sleep) or softirq.
 	 */
 	void (*update)(struct umf_site *site);
 	/* A capture ends: what it has not been told yet goes to it. Optional. */

@@ -197,6 +197,21 @@ const struct umf_param umf_params[UMF_K_MAX] = {
 		.min = 14, .max = 65535, .form = "N",
 		.help = "how many bytes are left, the Ethernet header included",
 	},
+	[UMF_K_A] = {
+		.name = "a", .type = UMF_T_TEXT, .group = UMF_G_EFFECT,
+		.form = "<port>,...",
+		.help = "one side: guests, guest/interface, MACs or port numbers",
+	},
+	[UMF_K_B] = {
+		.name = "b", .type = UMF_T_TEXT, .group = UMF_G_EFFECT,
+		.form = "<port>,...",
+		.help = "the other side, likewise; all others unless given",
+	},
+	[UMF_K_ONEWAY] = {
+		.name = "oneway", .type = UMF_T_WORD, .group = UMF_G_EFFECT,
+		.words = switch_words, .form = "off|on",
+		.help = "on: only what a= sends to b= is lost; off unless given",
+	},
 	[UMF_K_RATE] = {
 		.name = "rate", .type = UMF_T_RATE, .group = UMF_G_EFFECT,
 		.min = 8, .max = 1000000000000ULL, .form = "10Mbit|500kB",
@@ -393,6 +408,12 @@ const struct umf_action umf_actions[UMF_A_MAX] = {
 		.keys = KEYS_WINDOW | K(RATE) | K(DUPLEX),
 		.flags = UMF_AF_LEVEL | UMF_AF_EDGES,
 		.help = "the link says it has another speed or duplex",
+	},
+	[UMF_A_PARTITION] = {
+		.name = "partition", .classes = UMF_CLASS_NET,
+		.keys = KEYS_WINDOW | K(A) | K(B) | K(ONEWAY), .need = K(A),
+		.flags = UMF_AF_LEVEL | UMF_AF_EDGES,
+		.help = "no frame passes between two sets of ports of the segment",
 	},
 	[UMF_A_TTY_DROP] = {
 		.name = "drop", .classes = UMF_CLASS_TTY, .keys = KEYS_TTY,

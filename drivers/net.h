@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The network interface: what net_main.c and net_fault.c share.
+ * The network interface: what net_main.c, net_fault.c and net_partition.c share.
  *
  *	sent: xmit ─► net_fault ─► net_switch ─► net_fault (per port) ─► rings
  *	received: rings ─► NAPI poll ─► net_switch learns ─► net_fault ─► the stack
@@ -36,6 +36,8 @@ enum umf_net_count {
 	UMF_NET_TX_FLOODED,	/* frames sent to all ports */
 	UMF_NET_TX_TIMEOUTS,	/* the watchdog found the queue stalled */
 	UMF_NET_TX_WAKEUPS,	/* ports found dead while ringing them */
+	UMF_NET_TX_PARTITIONED,	/* not sent, a partition was between */
+	UMF_NET_RX_PARTITIONED,	/* on its way when that began */
 	UMF_NET_RX_CORRUPT_RING,
 	UMF_NET_RX_BAD_FRAME,
 	UMF_NET_RX_NO_MEMORY,
@@ -47,6 +49,8 @@ enum umf_net_count {
 struct umf_net_fault {
 	struct umf_site site;
 	atomic_t per_port;	/* rules to ask for each receiver of a frame */
+	atomic_t partitions;	/* rules of that kind, and who sees to them */
+	struct delayed_work partition_work;
 	bool down;		/* a rule says: no carrier */
 	u32 speed;		/* Mbit/s; these two are for ethtool */
 	u8 duplex;
@@ -123,6 +127,17 @@ void umf_net_fault_link(struct umf_net *net, u32 *speed, u8 *duplex);
 void umf_net_fault_tx(struct umf_net *net, struct sk_buff *skb);
 void umf_net_fault_rx(struct umf_net *net, struct sk_buff *skb);
 
+/* ---- net_partition.c ---- */
+
+/* Somebody came, went or has another name. May sleep. */
+void umf_net_fault_ports_changed(struct umf_net *net);
+void umf_net_partition_init(struct umf_net *net);
+/* Are the sides of this rule there, and two? 0 or umf_fail(). */
+int umf_net_partition_prepare(struct umf_net *net, const struct umf_spec *spec,
+			      struct umf_reply *reply);
+/* Brings the segment up to date; sleeps in process context only. */
+void umf_net_partition_update(struct umf_net *net);
+
 static inline bool umf_net_fault_active(const struct umf_net *net)
 {
 	return umf_site_active(&net->fault.site);
@@ -169,6 +184,10 @@ static inline void umf_net_fault_link(struct umf_net *net, u32 *speed,
 {
 	*speed = UMF_NET_SPEED;
 	*duplex = DUPLEX_FULL;
+}
+
+static inline void umf_net_fault_ports_changed(struct umf_net *net)
+{
 }
 
 static inline void umf_net_fault_tx(struct umf_net *net, struct sk_buff *skb)

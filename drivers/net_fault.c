@@ -21,7 +21,8 @@
  *
  * Both end with the interface down. Levels are states of the interface: `down`
  * turns the carrier off and loses whatever would pass, `stall` stops the tx
- * queue, `link` is what ethtool is told.
+ * queue, `link` is what ethtool is told; `partition`, a state of the segment, is
+ * in net_partition.c.
  */
 #include <linux/bitops.h>
 #include <linux/etherdevice.h>
@@ -164,6 +165,11 @@ static int fault_prepare(struct umf_rule *rule, struct umf_reply *reply)
 	struct umf_net_rule *own;
 	int err;
 
+	if (spec->action == UMF_A_PARTITION) {
+		err = umf_net_partition_prepare(net, spec, reply);
+		if (err)
+			return err;
+	}
 	own = kzalloc_obj(*own);
 	if (!own)
 		return umf_fail(reply, -ENOMEM, "out of memory");
@@ -178,6 +184,8 @@ static int fault_prepare(struct umf_rule *rule, struct umf_reply *reply)
 			umf_num(spec, UMF_K_DIR, UMF_DIR_TX) == UMF_DIR_TX;
 	if (own->per_port)
 		atomic_inc(&net->fault.per_port);
+	if (spec->action == UMF_A_PARTITION)
+		atomic_inc(&net->fault.partitions);
 	rule->priv = own;
 	return 0;
 }
@@ -188,6 +196,8 @@ static void fault_release(struct umf_rule *rule)
 
 	if (own->per_port)
 		atomic_dec(&net_of(rule->site)->fault.per_port);
+	if (rule->spec.action == UMF_A_PARTITION)
+		atomic_dec(&net_of(rule->site)->fault.partitions);
 	if (own->prog)
 		bpf_prog_destroy(own->prog);
 	kfree(own);
@@ -1157,6 +1167,7 @@ static void fault_update(struct umf_site *site)
 
 	__skb_queue_head_init(&out);
 	__skb_queue_head_init(&reversed);
+	umf_net_partition_update(net);
 	spin_lock_bh(&fault->lock);
 	set_levels(net);
 	skb_queue_walk_safe(&fault->held, skb, next_skb) {
@@ -1229,6 +1240,7 @@ int umf_net_fault_add(struct umf_net *net)
 	struct umf_net_fault *fault = &net->fault;
 
 	atomic_set(&fault->per_port, 0);
+	umf_net_partition_init(net);
 	spin_lock_init(&fault->lock);
 	fault->delayed = RB_ROOT;
 	__skb_queue_head_init(&fault->held);
@@ -1246,6 +1258,7 @@ int umf_net_fault_add(struct umf_net *net)
 void umf_net_fault_del(struct umf_net *net)
 {
 	umf_site_del(&net->fault.site);
+	cancel_delayed_work_sync(&net->fault.partition_work);
 }
 
 int umf_net_fault_rename(struct umf_net *net)

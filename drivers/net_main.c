@@ -64,6 +64,8 @@ static const char umf_net_count_names[UMF_NET_COUNTS][ETH_GSTRING_LEN] = {
 	[UMF_NET_TX_FLOODED]		= "tx_flooded",
 	[UMF_NET_TX_TIMEOUTS]		= "tx_timeouts",
 	[UMF_NET_TX_WAKEUPS]		= "tx_dead_ports",
+	[UMF_NET_TX_PARTITIONED]	= "tx_partitioned",
+	[UMF_NET_RX_PARTITIONED]	= "rx_partitioned",
 	[UMF_NET_RX_CORRUPT_RING]	= "rx_corrupt_rings",
 	[UMF_NET_RX_BAD_FRAME]		= "rx_bad_frames",
 	[UMF_NET_RX_NO_MEMORY]		= "rx_no_memory",
@@ -188,6 +190,11 @@ static int send_one(struct umf_net *net, struct sk_buff *skb, unsigned int port)
 	err = umf_segment_reserve(net->seg, port, skb->len, &rec);
 	if (err == -ENOSPC)
 		count(net, UMF_NET_TX_NO_RING);
+	if (err == -EHOSTUNREACH) {
+		/* As on a wire: who sends does not hear of it. */
+		count(net, UMF_NET_TX_PARTITIONED);
+		return 0;
+	}
 	if (err)
 		return err;
 	if (virtio_net_hdr_from_skb(skb, (struct virtio_net_hdr *)rec->vnet,
@@ -487,7 +494,10 @@ static int umf_net_poll(struct napi_struct *napi, int budget)
 			continue;
 		}
 		done++;
-		receive_frame(net, port, &rec, data);
+		if (umf_segment_rx_cut(net->seg, port))
+			count(net, UMF_NET_RX_PARTITIONED);
+		else
+			receive_frame(net, port, &rec, data);
 		umf_segment_rx_done(net->seg, port, rec.len);
 	}
 	if (done < budget && napi_complete_done(napi, done) &&
@@ -517,6 +527,7 @@ static void umf_net_watch(struct work_struct *work)
 	spin_lock_bh(&net->tx_lock);
 	look_around(net);
 	spin_unlock_bh(&net->tx_lock);
+	umf_net_fault_ports_changed(net);
 }
 
 static int umf_net_open(struct net_device *dev)

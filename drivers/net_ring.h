@@ -32,9 +32,10 @@
 #endif
 
 #define UMF_SEG_MAGIC		0x746e656d67665375ULL
-#define UMF_SEG_VERSION		1
+#define UMF_SEG_VERSION		2
 #define UMF_SEG_PORTS		64
 #define UMF_SEG_PAGE		4096
+#define UMF_SEG_LABEL		40
 #define UMF_SEG_SIZE		(UMF_SEG_PAGE * (1 + UMF_SEG_PORTS))
 #define UMF_SEG_LOCK_JOIN	0
 #define UMF_SEG_LOCK_PORT	0x1000
@@ -46,7 +47,20 @@ struct umf_seg_header {
 	u32 page;		/* bytes of this header, and of each port's page */
 	u32 ring;		/* data bytes of a ring, a power of two */
 	u32 made_dir;		/* the folder was made with the segment */
+
+	/*
+	 * Partitions: what all ports' cut[] come to, for umf_seg_cut(). Written
+	 * under the join lock: the table that does not count is filled, then
+	 * cut_turn is stored, and all ports see all of it.
+	 */
+	u32 cut_turn __aligned(64);	/* UMF_CUT_… and a count of the turns */
+	u64 cut[2][UMF_SEG_PORTS] __aligned(64);
 };
+
+#define UMF_CUT_TABLE	1	/* which of the two counts */
+#define UMF_CUT_ANY	2	/* it says anything at all */
+#define UMF_CUT_STEP	4
+#define UMF_CUT_LOOKS	4	/* while somebody turns it all the time */
 
 enum umf_seg_state {
 	UMF_PORT_FREE,
@@ -61,7 +75,7 @@ struct umf_seg_port {
 	u64 mac;		/* first byte in bits 40-47 */
 	u32 mtu;
 	u32 pid;		/* for people */
-	char label[40];		/* for people */
+	char label[UMF_SEG_LABEL];	/* for people: "<guest>/<interface>" */
 
 	/* Its reader sleeps: who takes the 1 rings the bell. */
 	u32 need_wake __aligned(64);
@@ -74,7 +88,41 @@ struct umf_seg_port {
 
 	/* Counts the rings this port has made for each receiver. */
 	u32 serial[UMF_SEG_PORTS] __aligned(64);
+
+	/*
+	 * The partitions of this port's rules; they end with the port. [NN] has
+	 * a bit for each port that gets nothing from port NN. Written under the
+	 * join lock, of no effect unless cut_gen is gen.
+	 */
+	u32 cut_gen __aligned(64);
+	u64 cut[UMF_SEG_PORTS] __aligned(64);
 } __aligned(UMF_SEG_PAGE);
+
+/*
+ * The ports that nothing gets to from @port; a sender and a receiver each ask
+ * for every frame.
+ */
+static inline u64 umf_seg_cut(const struct umf_seg_header *hd,
+			      unsigned int port)
+{
+	u64 cut = 0;
+	u32 turn, now;
+	int i;
+
+	/* pairs with the store in net_segment.c: the table is there before */
+	turn = virt_load_acquire(&hd->cut_turn);
+	for (i = 0; i < UMF_CUT_LOOKS && (turn & UMF_CUT_ANY); i++) {
+		cut = READ_ONCE(hd->cut[turn & UMF_CUT_TABLE][port]);
+		/* was that still the table that counts? */
+		virt_rmb();
+		/* pairs as above, for the next round */
+		now = virt_load_acquire(&hd->cut_turn);
+		if (now == turn)
+			return cut;
+		turn = now;
+	}
+	return turn & UMF_CUT_ANY ? cut : 0;
+}
 
 #define UMF_RING_MAGIC		0x676e6952
 #define UMF_RING_DEFAULT	(256 * 1024)

@@ -22,6 +22,12 @@
  * turns out to be corrupt, and counts it in its slot's serial[]; the receiver
  * maps what that number says.
  *
+ * Partitions (net_ring.h) live in the slot of the port whose rule they are, and
+ * everybody obeys the sum of them in the header. It is made anew whenever a part
+ * of it changes or a slot changes hands, and by each port's watch that finds it
+ * wrong: whoever dies at whatever point, or writes where it should not, has no
+ * partition that lasts.
+ *
  * Locking: the send side (tx, up, and what hangs on them) and the receive side
  * (rx, active) share nothing that changes, and each is serialised by the
  * caller. What only joining and leaving touch needs no lock.
@@ -65,6 +71,8 @@ struct umf_segment {
 	u32 ring_size;
 	bool bare;			/* a name under the default folder */
 	bool abandoned;
+	unsigned long locked;		/* bit 0: we have the join lock */
+	u64 cut[UMF_SEG_PORTS];		/* with it: what our partitions cut */
 
 	u64 up;				/* send side */
 	struct seg_tx tx[UMF_SEG_PORTS];
@@ -194,13 +202,28 @@ static char *segment_path(const char *name)
 	return kstrdup(name, GFP_KERNEL);
 }
 
-/* The join lock: held for moments, unless its holder is stopped. */
-static int join_lock(int fd, void (*wait)(void))
+/*
+ * The join lock: held for moments, unless its holder is stopped. To the host we
+ * are one owner, whoever of us asks: that is what the bit is for.
+ */
+static int join_trylock(struct umf_segment *seg)
+{
+	int err;
+
+	if (test_and_set_bit_lock(0, &seg->locked))
+		return -EAGAIN;
+	err = umf_host_lock(seg->fd, UMF_SEG_LOCK_JOIN);
+	if (err)
+		clear_bit_unlock(0, &seg->locked);
+	return err;
+}
+
+static int join_lock(struct umf_segment *seg, void (*wait)(void))
 {
 	int err, i;
 
 	for (i = 0; i < JOIN_TRIES; i++) {
-		err = umf_host_lock(fd, UMF_SEG_LOCK_JOIN);
+		err = join_trylock(seg);
 		if (err != -EAGAIN)
 			return err;
 		wait();
@@ -208,9 +231,10 @@ static int join_lock(int fd, void (*wait)(void))
 	return -EBUSY;
 }
 
-static void join_unlock(int fd)
+static void join_unlock(struct umf_segment *seg)
 {
-	umf_host_unlock(fd, UMF_SEG_LOCK_JOIN);
+	umf_host_unlock(seg->fd, UMF_SEG_LOCK_JOIN);
+	clear_bit_unlock(0, &seg->locked);
 }
 
 static void wait_sleep(void)
@@ -240,7 +264,7 @@ static int open_segment_file(struct umf_segment *seg, char *error)
 			 seg->path, seg->fd);
 		return seg->fd;
 	}
-	err = join_lock(seg->fd, wait_sleep);
+	err = join_lock(seg, wait_sleep);
 	if (!err)
 		err = umf_host_info(seg->fd, &info);
 	if (err == -EBUSY) {
@@ -274,6 +298,100 @@ static unsigned int first_dead(const struct umf_segment *seg, unsigned int i)
 	return i;
 }
 
+/* ---- partitions ---- */
+
+/* What the partitions of all ports come to. */
+static void cut_sum(const struct umf_segment *seg, u64 sum[UMF_SEG_PORTS])
+{
+	unsigned int i, j;
+
+	memcpy(sum, seg->cut, sizeof(seg->cut));
+	for (i = 0; i < UMF_SEG_PORTS; i++) {
+		const struct umf_seg_port *port = &seg->port[i];
+
+		if (i == seg->me || READ_ONCE(port->state) == UMF_PORT_FREE ||
+		    READ_ONCE(port->cut_gen) != READ_ONCE(port->gen))
+			continue;
+		for (j = 0; j < UMF_SEG_PORTS; j++)
+			sum[j] |= READ_ONCE(port->cut[j]);
+	}
+}
+
+static bool cut_is(const struct umf_segment *seg, const u64 sum[UMF_SEG_PORTS])
+{
+	unsigned int i;
+
+	for (i = 0; i < UMF_SEG_PORTS; i++)
+		if (umf_seg_cut(seg->header, i) != sum[i])
+			return false;
+	return true;
+}
+
+/* Does everybody obey what it should? */
+static bool cut_right(const struct umf_segment *seg)
+{
+	u64 sum[UMF_SEG_PORTS];
+	unsigned int i;
+
+	if (READ_ONCE(seg->abandoned))
+		return true;
+	for (i = 0; i < UMF_SEG_PORTS; i++)
+		if (READ_ONCE(seg->my->cut[i]) != seg->cut[i])
+			return false;
+	cut_sum(seg, sum);
+	return READ_ONCE(seg->my->cut_gen) == seg->gen && cut_is(seg, sum);
+}
+
+/* Under the join lock. */
+static void cut_publish(struct umf_segment *seg)
+{
+	struct umf_seg_header *hd = seg->header;
+	struct umf_seg_port *my = &seg->port[seg->me];
+	u32 turn = READ_ONCE(hd->cut_turn);
+	u64 sum[UMF_SEG_PORTS], any = 0;
+	unsigned int i;
+
+	for (i = 0; i < UMF_SEG_PORTS; i++)
+		WRITE_ONCE(my->cut[i], seg->cut[i]);
+	WRITE_ONCE(my->cut_gen, seg->gen);
+	cut_sum(seg, sum);
+	if (cut_is(seg, sum))
+		return;
+	turn ^= UMF_CUT_TABLE;
+	for (i = 0; i < UMF_SEG_PORTS; i++) {
+		WRITE_ONCE(hd->cut[turn & UMF_CUT_TABLE][i], sum[i]);
+		any |= sum[i];
+	}
+	turn = (turn & ~UMF_CUT_ANY) + UMF_CUT_STEP;
+	/* pairs with umf_seg_cut() */
+	virt_store_release(&hd->cut_turn, any ? turn | UMF_CUT_ANY : turn);
+}
+
+int umf_segment_trylock(struct umf_segment *seg)
+{
+	return join_trylock(seg);
+}
+
+void umf_segment_unlock(struct umf_segment *seg)
+{
+	join_unlock(seg);
+}
+
+void umf_segment_cut(struct umf_segment *seg, const u64 cut[UMF_SEG_PORTS])
+{
+	if (READ_ONCE(seg->abandoned))
+		return;
+	memcpy(seg->cut, cut, sizeof(seg->cut));
+	cut_publish(seg);
+}
+
+bool umf_segment_rx_cut(const struct umf_segment *seg, unsigned int port)
+{
+	return umf_seg_cut(seg->header, port) & BIT_ULL(seg->me);
+}
+
+/* ---- joining and leaving ---- */
+
 /* Under the join lock: who joins has the lock on its slot before a state. */
 static bool bury_dead(struct umf_segment *seg)
 {
@@ -295,6 +413,8 @@ static int map_segment(struct umf_segment *seg, bool made_dir, char *error)
 	struct umf_host_info info;
 	int err;
 
+	BUILD_BUG_ON(sizeof(struct umf_seg_header) > UMF_SEG_PAGE);
+	BUILD_BUG_ON(sizeof(struct umf_seg_port) != UMF_SEG_PAGE);
 	err = umf_host_info(seg->fd, &info);
 	if (!err && !info.size) {
 		err = umf_host_alloc(seg->fd, UMF_SEG_SIZE);
@@ -424,6 +544,8 @@ static int take_port(struct umf_segment *seg, const char *label, char *error)
 		seg->tx[i].serial = READ_ONCE(my->serial[i]);
 	seg->state = UMF_PORT_JOINED;
 	seg->my = my;
+	/* without those of who had the slot before */
+	cut_publish(seg);
 	return 0;
 }
 
@@ -466,7 +588,7 @@ static int try_join(struct umf_segment *seg, const char *label, char *error)
 	err = map_segment(seg, made, error);
 	if (!err)
 		err = take_port(seg, label, error);
-	join_unlock(seg->fd);
+	join_unlock(seg);
 	return err;
 }
 
@@ -510,14 +632,17 @@ struct umf_segment *umf_segment_join(const char *name, const char *label,
 
 static void give_back(struct umf_segment *seg, void (*wait)(void))
 {
-	bool locked = !join_lock(seg->fd, wait);
+	bool locked = !join_lock(seg, wait);
 	bool made_dir = READ_ONCE(seg->header->made_dir);
 	char *last = strrchr(seg->path, '/');
 	unsigned int i;
 
 	bury(seg, seg->me);
-	if (locked)
+	if (locked) {
 		bury_dead(seg);
+		memset(seg->cut, 0, sizeof(seg->cut));
+		cut_publish(seg);
+	}
 	notify_all(seg);
 	umf_host_unlock(seg->fd, UMF_SEG_LOCK_PORT + seg->me);
 	if (locked && !others_alive(seg->fd)) {
@@ -529,12 +654,14 @@ static void give_back(struct umf_segment *seg, void (*wait)(void))
 			umf_host_rmdir(seg->path);
 		}
 	}
-	join_unlock(seg->fd);
+	if (locked)
+		join_unlock(seg);
 }
 
 void umf_segment_abandon(struct umf_segment *seg)
 {
 	WRITE_ONCE(seg->abandoned, true);
+	seg->locked = 0;	/* whoever has it does not go on */
 	give_back(seg, wait_spin);
 }
 
@@ -589,6 +716,14 @@ u64 umf_segment_mac(const struct umf_segment *seg, unsigned int port)
 	return READ_ONCE(seg->port[port].mac) & (BIT_ULL(48) - 1);
 }
 
+bool umf_segment_label(const struct umf_segment *seg, unsigned int port,
+		       char label[UMF_SEG_LABEL])
+{
+	memcpy(label, seg->port[port].label, UMF_SEG_LABEL);
+	label[UMF_SEG_LABEL - 1] = '\0';
+	return READ_ONCE(seg->port[port].state) != UMF_PORT_FREE;
+}
+
 bool umf_segment_mac_taken(const struct umf_segment *seg, u64 mac)
 {
 	unsigned int i;
@@ -602,10 +737,14 @@ bool umf_segment_mac_taken(const struct umf_segment *seg, u64 mac)
 
 void umf_segment_publish(struct umf_segment *seg, u64 mac, u32 mtu)
 {
+	bool other = seg->mac != mac;
+
 	seg->mac = mac;
 	seg->mtu = mtu;
 	WRITE_ONCE(seg->my->mac, mac);
 	WRITE_ONCE(seg->my->mtu, mtu);
+	if (other)
+		notify_all(seg);	/* somebody's partition may name it */
 }
 
 void umf_segment_set_up(struct umf_segment *seg, bool up)
@@ -617,15 +756,16 @@ void umf_segment_set_up(struct umf_segment *seg, bool up)
 
 bool umf_segment_check(struct umf_segment *seg)
 {
-	if (first_dead(seg, 0) < UMF_SEG_PORTS) {
-		if (umf_host_lock(seg->fd, UMF_SEG_LOCK_JOIN))
+	if (first_dead(seg, 0) < UMF_SEG_PORTS || !cut_right(seg)) {
+		if (join_trylock(seg))
 			return true;	/* the next round sees to it */
 		if (bury_dead(seg)) {
 			WRITE_ONCE(seg->my->changed_tx, 1);
 			WRITE_ONCE(seg->my->changed_rx, 1);
 			notify_all(seg);
 		}
-		join_unlock(seg->fd);
+		cut_publish(seg);
+		join_unlock(seg);
 	}
 	return others_alive(seg->fd);
 }
@@ -773,6 +913,8 @@ int umf_segment_reserve(struct umf_segment *seg, unsigned int port, u32 len,
 
 	if (!(seg->up & BIT_ULL(port)) || READ_ONCE(seg->abandoned))
 		return -ENOTCONN;
+	if (umf_seg_cut(seg->header, seg->me) & BIT_ULL(port))
+		return -EHOSTUNREACH;
 	if (tx->ring.sh) {
 		err = umf_ring_reserve(&tx->ring, len, rec);
 		if (err == -EAGAIN && receiver_idle(seg, port)) {

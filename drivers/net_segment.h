@@ -61,6 +61,10 @@ int umf_segment_bell(const struct umf_segment *seg);
 bool umf_segment_mac_taken(const struct umf_segment *seg, u64 mac);
 /* What another port says its MAC is. */
 u64 umf_segment_mac(const struct umf_segment *seg, unsigned int port);
+/* Is there a port, and what is its label? */
+bool umf_segment_label(const struct umf_segment *seg, unsigned int port,
+		       char label[UMF_SEG_LABEL]);
+/* May sleep. */
 void umf_segment_publish(struct umf_segment *seg, u64 mac, u32 mtu);
 /* From now on this port receives, or does not. May sleep. */
 void umf_segment_set_up(struct umf_segment *seg, bool up);
@@ -69,6 +73,17 @@ void umf_segment_set_up(struct umf_segment *seg, bool up);
  * whether any other lives. May sleep.
  */
 bool umf_segment_check(struct umf_segment *seg);
+
+/*
+ * Partitions, see umf_seg_cut(). Who changes this port's part of them holds the
+ * join lock from before it looks what that is to be: -EAGAIN when somebody else
+ * has it. None of these sleeps.
+ */
+int umf_segment_trylock(struct umf_segment *seg);
+void umf_segment_unlock(struct umf_segment *seg);
+void umf_segment_cut(struct umf_segment *seg, const u64 cut[UMF_SEG_PORTS]);
+/* Does nothing get here from @port? */
+bool umf_segment_rx_cut(const struct umf_segment *seg, unsigned int port);
 
 /* Sending. The caller serialises these. */
 
@@ -82,7 +97,8 @@ u32 umf_segment_peer_gen(const struct umf_segment *seg, unsigned int port);
 u32 umf_segment_tx_tail(const struct umf_segment *seg, unsigned int port);
 /*
  * Room for a frame of @len bytes to @port, behind *@rec. -ENOTCONN: no such
- * port; -EAGAIN: its ring is full; -ENOSPC and others: it can have no ring.
+ * port; -EHOSTUNREACH: a partition is between; -EAGAIN: its ring is full;
+ * -ENOSPC and others: it can have no ring.
  */
 int umf_segment_reserve(struct umf_segment *seg, unsigned int port, u32 len,
 			struct umf_ring_rec **rec);

@@ -30,6 +30,11 @@
 #   finish <from> <MAC>, heard <n>     the same in its parts: for more than one receiver, or for things to do in between.
 #                                      arrived is how many frames have come, await waits for so many, heard is $seen
 
+#
+#   hearing <n>…                       from now on they hear calls
+#   calls <from>… [to <MAC>]           each of them calls all, or who has that MAC; afterwards $calls says who heard whom, as
+#                                      "1:2,3 2:" for n1, which n2 and n3 heard, and n2, which nobody did
+
 # shellcheck source=guest.sh
 . "$(dirname "${BASH_SOURCE[0]}")/guest.sh"
 
@@ -188,6 +193,43 @@ frames()
 	[ -z "${6:-}" ] || await "$2" "$6"
 	finish "$1" "$(net_mac "$2")"
 	seen=$(heard "$2")
+}
+
+net_hearing=()
+hearing()
+{
+	local n
+
+	for n; do
+		[[ " ${net_hearing[*]} " == *" $n "* ]] || net_hearing+=("$n")
+		guest_exec "n$n" '/net/netprobe hear eth0 /tmp/heard' || exit 1
+	done
+}
+
+calls()
+{
+	local from=() to=ff:ff:ff:ff:ff:ff n m
+	declare -A who
+
+	for n; do
+		[ "$n" != to ] || break
+		from+=("$n")
+	done
+	[ "$n" != to ] && [ $# -eq ${#from[@]} ] || to=${!#}
+	for n in "${from[@]}"; do
+		guest_exec "n$n" "/net/netprobe call eth0 $to" || exit 1
+	done
+	# All are on their way or lost. A guest that is asked has taken what is in its rings first.
+	for n in $(printf '%s\n' "${net_hearing[@]}" | sort -n); do
+		for m in $(guest_exec "n$n" 'usleep 20000; sed "s/ .*//;s/.*://" /tmp/heard; : >/tmp/heard'); do
+			m=$((16#$m))
+			who[$m]+=${who[$m]:+,}$n
+		done
+	done
+	calls=
+	for n in "${from[@]}"; do
+		calls+="${calls:+ }$n:${who[$n]:-}"
+	done
 }
 
 seen_numbers()

@@ -13,6 +13,10 @@
  *	<file>.part has a line a frame, <monotonic µs> <number> <flipped bits>|-
  *	(bit 0 is the first byte's lowest, as in the event log), and is <file> at the
  *	end.
+ *   netprobe hear <if> <file>
+ *	in the background once it listens, for ever: a line for each call that comes,
+ *	"<src mac> <dst mac>"
+ *   netprobe call <if> <dst mac>	one frame, of ethertype 0x88b7
  *   netprobe echo <address> <count> <microseconds apart> <wait ms>
  *	ICMP echo requests 1 to <count>; ends when all are answered, or so long after
  *	the last request or answer. A line an answer, <number> <round trip in µs>, and
@@ -43,6 +47,7 @@
 
 #define PROTO_FRAME	0x88b5	/* IEEE 802: local experiments */
 #define PROTO_END	0x88b6
+#define PROTO_CALL	0x88b7
 #define COPIES		5	/* of a frame's number: the majority counts */
 #define SHORTEST	(ETH_HLEN + COPIES * 4)
 #define LONGEST		65536
@@ -56,7 +61,7 @@ static void die(const char *what)
 
 static void usage(void)
 {
-	fprintf(stderr, "usage: netprobe send|end|recv|echo|flood|sink|source ..., see netprobe.c\n");
+	fprintf(stderr, "usage: netprobe send|end|recv|call|hear|echo|flood|sink|source ..., see netprobe.c\n");
 	exit(2);
 }
 
@@ -249,6 +254,51 @@ static int do_recv(char **arg, int n)
 	return 0;
 }
 
+static int do_call(char **arg, int n)
+{
+	uint8_t frame[SHORTEST], src[6], dst[6];
+	int fd;
+
+	if (n < 2)
+		usage();
+	parse_mac(arg[1], dst);
+	fd = packet_socket(arg[0], 0, src);
+	make_frame(frame, sizeof(frame), src, dst, PROTO_CALL, 0);
+	send_frame(fd, frame, sizeof(frame));
+	return 0;
+}
+
+static int do_hear(char **arg, int n)
+{
+	uint8_t frame[SHORTEST];
+	struct sockaddr_ll from;
+	socklen_t fromlen;
+	ssize_t got;
+	FILE *out;
+	int fd, i;
+
+	if (n < 2)
+		usage();
+	fd = packet_socket(arg[0], PROTO_CALL, NULL);
+	out = fopen(arg[1], "a");
+	if (!out)
+		die(arg[1]);
+	setvbuf(out, NULL, _IOLBF, 0);
+	if (fork())
+		return 0;
+	for (;;) {
+		fromlen = sizeof(from);
+		got = recvfrom(fd, frame, sizeof(frame), 0, (struct sockaddr *)&from, &fromlen);
+		/* The interface is down for a moment. */
+		if (got < 0 && errno != ENETDOWN)
+			die("recvfrom");
+		if (got < ETH_HLEN || from.sll_pkttype == PACKET_OUTGOING)
+			continue;
+		for (i = 0; i < 12; i++)
+			fprintf(out, "%02x%c", frame[(i + 6) % 12], i == 11 ? '\n' : i == 5 ? ' ' : ':');
+	}
+}
+
 /* ---- round trips and throughput ---- */
 
 static uint16_t checksum(const uint16_t *word, size_t bytes)
@@ -436,7 +486,7 @@ int main(int argc, char **argv)
 		const char *name;
 		int (*run)(char **arg, int n);
 	} commands[] = {
-		{ "send", do_send }, { "end", do_end }, { "recv", do_recv }, { "echo", do_echo }, { "flood", do_flood },
+		{ "send", do_send }, { "end", do_end }, { "recv", do_recv }, { "call", do_call }, { "hear", do_hear }, { "echo", do_echo }, { "flood", do_flood },
 		{ "sink", do_sink }, { "source", do_source },
 	};
 	size_t i;
