@@ -41,6 +41,7 @@ enum umf_net_count {
 	UMF_NET_RX_CORRUPT_RING,
 	UMF_NET_RX_BAD_FRAME,
 	UMF_NET_RX_NO_MEMORY,
+	UMF_NET_RX_FILTERED,	/* for another MAC or a group not asked for */
 	UMF_NET_COUNTS
 };
 
@@ -51,6 +52,8 @@ struct umf_net_fault {
 	atomic_t per_port;	/* rules to ask for each receiver of a frame */
 	atomic_t partitions;	/* rules of that kind, and who sees to them */
 	struct delayed_work partition_work;
+	/* Frames by what was done to them, for ethtool; [UMF_A_MAX]: no room */
+	atomic_long_t acted[2][UMF_A_MAX + 1];
 	bool down;		/* a rule says: no carrier */
 	u32 speed;		/* Mbit/s; these two are for ethtool */
 	u8 duplex;
@@ -95,6 +98,7 @@ struct umf_net {
 	struct umf_net_backlog backlog[UMF_SEG_PORTS];
 	struct hrtimer retry;	/* of the backlogs; no lock needed */
 	struct napi_struct napi;
+	u64 groups;		/* multicast MACs that are wanted, by hash */
 	struct delayed_work watch;	/* looks for ports that died */
 	int irq;
 	atomic_long_t count[UMF_NET_COUNTS];
@@ -124,6 +128,10 @@ int umf_net_fault_rename(struct umf_net *net);
 void umf_net_fault_open(struct umf_net *net);	/* sets the carrier */
 void umf_net_fault_stop(struct umf_net *net);	/* frees what waits */
 void umf_net_fault_link(struct umf_net *net, u32 *speed, u8 *duplex);
+/* What ethtool -S shows of rules. */
+int umf_net_fault_stats_len(void);
+void umf_net_fault_strings(u8 **buf);
+void umf_net_fault_stats(struct umf_net *net, u64 *buf);
 void umf_net_fault_tx(struct umf_net *net, struct sk_buff *skb);
 void umf_net_fault_rx(struct umf_net *net, struct sk_buff *skb);
 
@@ -184,6 +192,19 @@ static inline void umf_net_fault_link(struct umf_net *net, u32 *speed,
 {
 	*speed = UMF_NET_SPEED;
 	*duplex = DUPLEX_FULL;
+}
+
+static inline int umf_net_fault_stats_len(void)
+{
+	return 0;
+}
+
+static inline void umf_net_fault_strings(u8 **buf)
+{
+}
+
+static inline void umf_net_fault_stats(struct umf_net *net, u64 *buf)
+{
 }
 
 static inline void umf_net_fault_ports_changed(struct umf_net *net)

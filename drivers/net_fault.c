@@ -563,6 +563,53 @@ static struct sk_buff *truncate(struct sk_buff *skb,
 	return skb;
 }
 
+/* ---- counts ---- */
+
+static void acted(struct umf_net *net, int dir, int action)
+{
+	atomic_long_inc(&net->fault.acted[dir][action]);
+}
+
+/* Does it do anything to single frames? */
+static bool is_counted(int action)
+{
+	return action == UMF_A_MAX || action == UMF_A_DOWN ||
+	       ((umf_actions[action].classes & UMF_CLASS_NET) &&
+		!(umf_actions[action].flags & UMF_AF_LEVEL));
+}
+
+int umf_net_fault_stats_len(void)
+{
+	int action, n = 0;
+
+	for (action = 0; action <= UMF_A_MAX; action++)
+		n += is_counted(action);
+	return 2 * n;
+}
+
+void umf_net_fault_strings(u8 **buf)
+{
+	int dir, action;
+
+	for (dir = UMF_DIR_RX; dir <= UMF_DIR_TX; dir++)
+		for (action = 0; action <= UMF_A_MAX; action++)
+			if (is_counted(action))
+				ethtool_sprintf(buf, "%s_fault_%s",
+						dir == UMF_DIR_RX ? "rx" : "tx",
+						action == UMF_A_MAX ? "limit" :
+						umf_actions[action].name);
+}
+
+void umf_net_fault_stats(struct umf_net *net, u64 *buf)
+{
+	int dir, action;
+
+	for (dir = UMF_DIR_RX; dir <= UMF_DIR_TX; dir++)
+		for (action = 0; action <= UMF_A_MAX; action++)
+			if (is_counted(action))
+				*buf++ = atomic_long_read(&net->fault.acted[dir][action]);
+}
+
 /* ---- what a capture says of it ---- */
 
 static void note_bits(struct umf_note *note, const struct umf_effect *effect,
@@ -645,6 +692,8 @@ static void lose(struct umf_net *net, struct sk_buff *skb,
 {
 	struct umf_note note = {};
 
+	if (READ_ONCE(net->fault.down))
+		acted(net, path->dir, UMF_A_DOWN);
 	if (umf_net_capturing(net)) {
 		if (READ_ONCE(net->fault.down))
 			umf_site_visit_levels(&net->fault.site, visit_down,
@@ -793,10 +842,12 @@ static void keep_copies(struct umf_net *net, struct sk_buff *skb,
 
 	for (; copies; copies--) {
 		copy = skb_clone(skb, GFP_ATOMIC);
-		if (copy && reserve(net, path->rule, limit))
+		if (copy && reserve(net, path->rule, limit)) {
 			keep(net, copy, path);
-		else
-			kfree_skb(copy);
+			continue;
+		}
+		acted(net, path->dir, UMF_A_MAX);
+		kfree_skb(copy);
 	}
 	keep(net, skb, path);
 }
@@ -908,6 +959,7 @@ static void apply(struct umf_net *net, struct sk_buff *skb,
 
 		if (noted)
 			note_effect(&note, effect, skb->len);
+		acted(net, path.dir, effect->action);
 		switch (effect->action) {
 		case UMF_A_DROP:
 			capture(net, skb, &path, &note);
@@ -947,6 +999,7 @@ static void apply(struct umf_net *net, struct sk_buff *skb,
 	    ((hold || path.due) && !reserve(net, path.rule, limit))) {
 		if (noted)
 			umf_note_more(&note, ": no room, dropped");
+		acted(net, path.dir, UMF_A_MAX);
 		capture(net, skb, &path, &note);
 		kfree_skb(skb);
 		return;
@@ -1002,6 +1055,7 @@ static void switch_frame(struct umf_net *net, struct sk_buff *skb,
 	consume_skb(skb);
 }
 
+/* There is no carrier. */
 /* On its way again, after the verdict or after waiting. BH off. */
 static void pass(struct umf_net *net, struct sk_buff *skb,
 		 const struct umf_net_path *path)

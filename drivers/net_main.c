@@ -28,6 +28,7 @@
 #include <linux/ctype.h>
 #include <linux/etherdevice.h>
 #include <linux/ethtool.h>
+#include <linux/hash.h>
 #include <linux/hex.h>
 #include <linux/init.h>
 #include <linux/interrupt.h>
@@ -69,6 +70,14 @@ static const char umf_net_count_names[UMF_NET_COUNTS][ETH_GSTRING_LEN] = {
 	[UMF_NET_RX_CORRUPT_RING]	= "rx_corrupt_rings",
 	[UMF_NET_RX_BAD_FRAME]		= "rx_bad_frames",
 	[UMF_NET_RX_NO_MEMORY]		= "rx_no_memory",
+	[UMF_NET_RX_FILTERED]		= "rx_filtered",
+};
+
+/* There is one queue. */
+#define QUEUE_COUNTS	4
+static const char umf_net_queue_names[QUEUE_COUNTS][ETH_GSTRING_LEN] = {
+	"rx_queue_0_packets", "rx_queue_0_bytes",
+	"tx_queue_0_packets", "tx_queue_0_bytes",
 };
 
 static void count(struct umf_net *net, enum umf_net_count what)
@@ -389,8 +398,32 @@ static netdev_tx_t umf_net_xmit(struct sk_buff *skb, struct net_device *dev)
 
 /* ---- receiving ---- */
 
+static u64 group_bit(const u8 *mac)
+{
+	return BIT_ULL(hash_64(ether_addr_to_u64(mac), 6));
+}
+
+/* What a NIC takes from the wire. */
+static bool is_wanted(const struct umf_net *net, const struct sk_buff *skb)
+{
+	const u8 *to = ((const struct ethhdr *)skb->data)->h_dest;
+	unsigned int flags = READ_ONCE(net->dev->flags);
+
+	if (flags & IFF_PROMISC)
+		return true;
+	if (!is_multicast_ether_addr(to))
+		return ether_addr_equal(to, net->dev->dev_addr);
+	return (flags & IFF_ALLMULTI) || is_broadcast_ether_addr(to) ||
+	       (READ_ONCE(net->groups) & group_bit(to));
+}
+
 void umf_net_receive(struct umf_net *net, struct sk_buff *skb, bool in_poll)
 {
+	if (!is_wanted(net, skb)) {
+		count(net, UMF_NET_RX_FILTERED);
+		consume_skb(skb);
+		return;
+	}
 	dev_sw_netstats_rx_add(net->dev, skb->len);
 	skb->protocol = eth_type_trans(skb, net->dev);
 	if (in_poll)
@@ -586,9 +619,16 @@ static int umf_net_change_mtu(struct net_device *dev, int mtu)
 	return 0;
 }
 
-/* Every frame is received; who is not promiscuous drops what is not its. */
+/* By hash, as NICs do; the stack sees to the rest. */
 static void umf_net_set_rx_mode(struct net_device *dev)
 {
+	struct umf_net *net = netdev_priv(dev);
+	struct netdev_hw_addr *ha;
+	u64 groups = 0;
+
+	netdev_for_each_mc_addr(ha, dev)
+		groups |= group_bit(ha->addr);
+	WRITE_ONCE(net->groups, groups);
 }
 
 static const struct net_device_ops umf_net_ops = {
@@ -626,25 +666,63 @@ static int umf_net_get_link_ksettings(struct net_device *dev,
 	return 0;
 }
 
+static void umf_net_get_ringparam(struct net_device *dev,
+				  struct ethtool_ringparam *ring,
+				  struct kernel_ethtool_ringparam *kernel_ring,
+				  struct netlink_ext_ack *extack)
+{
+	struct umf_net *net = netdev_priv(dev);
+	u32 frames = umf_segment_ring_size(net->seg) /
+		     umf_ring_need(ETH_FRAME_LEN);
+
+	/* Of the ring between each two ports, which nobody can change. */
+	ring->rx_max_pending = frames;
+	ring->tx_max_pending = frames;
+	ring->rx_pending = frames;
+	ring->tx_pending = frames;
+}
+
+static void umf_net_get_channels(struct net_device *dev,
+				 struct ethtool_channels *channels)
+{
+	channels->max_combined = 1;
+	channels->combined_count = 1;
+}
+
 static int umf_net_get_sset_count(struct net_device *dev, int set)
 {
-	return set == ETH_SS_STATS ? UMF_NET_COUNTS : -EOPNOTSUPP;
+	return set == ETH_SS_STATS ? QUEUE_COUNTS + UMF_NET_COUNTS +
+				     umf_net_fault_stats_len() : -EOPNOTSUPP;
 }
 
 static void umf_net_get_strings(struct net_device *dev, u32 set, u8 *buf)
 {
-	if (set == ETH_SS_STATS)
-		memcpy(buf, umf_net_count_names, sizeof(umf_net_count_names));
+	int i;
+
+	if (set != ETH_SS_STATS)
+		return;
+	for (i = 0; i < QUEUE_COUNTS; i++)
+		ethtool_puts(&buf, umf_net_queue_names[i]);
+	for (i = 0; i < UMF_NET_COUNTS; i++)
+		ethtool_puts(&buf, umf_net_count_names[i]);
+	umf_net_fault_strings(&buf);
 }
 
 static void umf_net_get_stats(struct net_device *dev,
 			      struct ethtool_stats *stats, u64 *buf)
 {
 	struct umf_net *net = netdev_priv(dev);
+	struct rtnl_link_stats64 sum = {};
 	int i;
 
+	dev_fetch_sw_netstats(&sum, dev->tstats);
+	*buf++ = sum.rx_packets;
+	*buf++ = sum.rx_bytes;
+	*buf++ = sum.tx_packets;
+	*buf++ = sum.tx_bytes;
 	for (i = 0; i < UMF_NET_COUNTS; i++)
-		buf[i] = atomic_long_read(&net->count[i]);
+		*buf++ = atomic_long_read(&net->count[i]);
+	umf_net_fault_stats(net, buf);
 }
 
 static const struct ethtool_ops umf_net_ethtool_ops = {
@@ -652,6 +730,8 @@ static const struct ethtool_ops umf_net_ethtool_ops = {
 	.get_link		= ethtool_op_get_link,
 	.get_ts_info		= ethtool_op_get_ts_info,
 	.get_link_ksettings	= umf_net_get_link_ksettings,
+	.get_ringparam		= umf_net_get_ringparam,
+	.get_channels		= umf_net_get_channels,
 	.get_sset_count		= umf_net_get_sset_count,
 	.get_strings		= umf_net_get_strings,
 	.get_ethtool_stats	= umf_net_get_stats,

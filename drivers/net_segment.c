@@ -706,6 +706,11 @@ unsigned int umf_segment_port(const struct umf_segment *seg)
 	return seg->me;
 }
 
+u32 umf_segment_ring_size(const struct umf_segment *seg)
+{
+	return seg->ring_size;
+}
+
 int umf_segment_bell(const struct umf_segment *seg)
 {
 	return seg->bell;

@@ -56,6 +56,7 @@ void umf_segment_leave(struct umf_segment *seg);
 void umf_segment_abandon(struct umf_segment *seg);
 
 unsigned int umf_segment_port(const struct umf_segment *seg);
+u32 umf_segment_ring_size(const struct umf_segment *seg);	/* bytes */
 int umf_segment_bell(const struct umf_segment *seg);
 /* Does another port say it has this MAC? */
 bool umf_segment_mac_taken(const struct umf_segment *seg, u64 mac);

@@ -17,6 +17,7 @@
  *	in the background once it listens, for ever: a line for each call that comes,
  *	"<src mac> <dst mac>"
  *   netprobe call <if> <dst mac>	one frame, of ethertype 0x88b7
+ *   netprobe join <if> <mac>	in the background, for ever: receives that group
  *   netprobe echo <address> <count> <microseconds apart> <wait ms>
  *	ICMP echo requests 1 to <count>; ends when all are answered, or so long after
  *	the last request or answer. A line an answer, <number> <round trip in µs>, and
@@ -61,7 +62,7 @@ static void die(const char *what)
 
 static void usage(void)
 {
-	fprintf(stderr, "usage: netprobe send|end|recv|call|hear|echo|flood|sink|source ..., see netprobe.c\n");
+	fprintf(stderr, "usage: netprobe send|end|recv|call|hear|join|echo|flood|sink|source ..., see netprobe.c\n");
 	exit(2);
 }
 
@@ -265,6 +266,23 @@ static int do_call(char **arg, int n)
 	fd = packet_socket(arg[0], 0, src);
 	make_frame(frame, sizeof(frame), src, dst, PROTO_CALL, 0);
 	send_frame(fd, frame, sizeof(frame));
+	return 0;
+}
+
+static int do_join(char **arg, int n)
+{
+	struct packet_mreq group = { .mr_type = PACKET_MR_MULTICAST, .mr_alen = 6 };
+	int fd;
+
+	if (n < 2)
+		usage();
+	fd = packet_socket(arg[0], 0, NULL);
+	group.mr_ifindex = if_nametoindex(arg[0]);
+	parse_mac(arg[1], group.mr_address);
+	if (setsockopt(fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &group, sizeof(group)) < 0)
+		die("join");
+	if (!fork())
+		pause();
 	return 0;
 }
 
@@ -486,7 +504,7 @@ int main(int argc, char **argv)
 		const char *name;
 		int (*run)(char **arg, int n);
 	} commands[] = {
-		{ "send", do_send }, { "end", do_end }, { "recv", do_recv }, { "call", do_call }, { "hear", do_hear }, { "echo", do_echo }, { "flood", do_flood },
+		{ "send", do_send }, { "end", do_end }, { "recv", do_recv }, { "call", do_call }, { "hear", do_hear }, { "join", do_join }, { "echo", do_echo }, { "flood", do_flood },
 		{ "sink", do_sink }, { "source", do_source },
 	};
 	size_t i;
