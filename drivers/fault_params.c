@@ -415,6 +415,12 @@ const struct umf_action umf_actions[UMF_A_MAX] = {
 		.flags = UMF_AF_LEVEL | UMF_AF_EDGES,
 		.help = "no frame passes between two sets of ports of the segment",
 	},
+	[UMF_A_MACFLAP] = {
+		.name = "macflap", .classes = UMF_CLASS_NET,
+		.keys = KEYS_WINDOW | K(PEER) | K(TIME), .need = K(PEER),
+		.flags = UMF_AF_LEVEL | UMF_AF_EDGES,
+		.help = "all ports are told, each time=, that peer= is at this one",
+	},
 	[UMF_A_TTY_DROP] = {
 		.name = "drop", .classes = UMF_CLASS_TTY, .keys = KEYS_TTY,
 		.flags = UMF_AF_FINAL,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The network interface: what net_main.c, net_fault.c and net_partition.c share.
+ * The network interface: what net_main.c and the other net_*.c share.
  *
  *	sent: xmit ─► net_fault ─► net_switch ─► net_fault (per port) ─► rings
  *	received: rings ─► NAPI poll ─► net_switch learns ─► net_fault ─► the stack
@@ -52,6 +52,9 @@ struct umf_net_fault {
 	atomic_t per_port;	/* rules to ask for each receiver of a frame */
 	atomic_t partitions;	/* rules of that kind, and who sees to them */
 	struct delayed_work partition_work;
+	atomic_t flaps;		/* likewise macflap */
+	struct hrtimer flap_timer;
+	bool flapping;		/* that timer's: it has sent something */
 	/* Frames by what was done to them, for ethtool; [UMF_A_MAX]: no room */
 	atomic_long_t acted[2][UMF_A_MAX + 1];
 	bool down;		/* a rule says: no carrier */
@@ -134,6 +137,15 @@ void umf_net_fault_strings(u8 **buf);
 void umf_net_fault_stats(struct umf_net *net, u64 *buf);
 void umf_net_fault_tx(struct umf_net *net, struct sk_buff *skb);
 void umf_net_fault_rx(struct umf_net *net, struct sk_buff *skb);
+
+/* When a rule is next due; its user's own. */
+u64 *umf_net_fault_due(const struct umf_rule *rule);
+
+/* ---- net_flap.c ---- */
+
+void umf_net_flap_init(struct umf_net *net);
+int umf_net_flap_prepare(const struct umf_spec *spec, struct umf_reply *reply);
+void umf_net_flap_update(struct umf_net *net);
 
 /* ---- net_partition.c ---- */
 

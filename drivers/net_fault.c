@@ -22,7 +22,7 @@
  * Both end with the interface down. Levels are states of the interface: `down`
  * turns the carrier off and loses whatever would pass, `stall` stops the tx
  * queue, `link` is what ethtool is told; `partition`, a state of the segment, is
- * in net_partition.c.
+ * in net_partition.c, and `macflap`, which makes frames, in net_flap.c.
  */
 #include <linux/bitops.h>
 #include <linux/etherdevice.h>
@@ -61,6 +61,7 @@ struct umf_net_rule {
 	 * frame is due.
 	 */
 	u64 last[2];
+	u64 due;		/* macflap */
 };
 
 /* Where a frame is on its way; kept with it while it waits. */
@@ -170,6 +171,11 @@ static int fault_prepare(struct umf_rule *rule, struct umf_reply *reply)
 		if (err)
 			return err;
 	}
+	if (spec->action == UMF_A_MACFLAP) {
+		err = umf_net_flap_prepare(spec, reply);
+		if (err)
+			return err;
+	}
 	own = kzalloc_obj(*own);
 	if (!own)
 		return umf_fail(reply, -ENOMEM, "out of memory");
@@ -181,11 +187,14 @@ static int fault_prepare(struct umf_rule *rule, struct umf_reply *reply)
 		}
 	}
 	own->per_port = umf_has(spec, UMF_K_PEER) &&
+			spec->action != UMF_A_MACFLAP &&
 			umf_num(spec, UMF_K_DIR, UMF_DIR_TX) == UMF_DIR_TX;
 	if (own->per_port)
 		atomic_inc(&net->fault.per_port);
 	if (spec->action == UMF_A_PARTITION)
 		atomic_inc(&net->fault.partitions);
+	if (spec->action == UMF_A_MACFLAP)
+		atomic_inc(&net->fault.flaps);
 	rule->priv = own;
 	return 0;
 }
@@ -198,9 +207,16 @@ static void fault_release(struct umf_rule *rule)
 		atomic_dec(&net_of(rule->site)->fault.per_port);
 	if (rule->spec.action == UMF_A_PARTITION)
 		atomic_dec(&net_of(rule->site)->fault.partitions);
+	if (rule->spec.action == UMF_A_MACFLAP)
+		atomic_dec(&net_of(rule->site)->fault.flaps);
 	if (own->prog)
 		bpf_prog_destroy(own->prog);
 	kfree(own);
+}
+
+u64 *umf_net_fault_due(const struct umf_rule *rule)
+{
+	return &((struct umf_net_rule *)rule->priv)->due;
 }
 
 static bool fault_match(const struct umf_rule *rule, const struct umf_op *op)
@@ -1242,6 +1258,7 @@ static void fault_update(struct umf_site *site)
 	}
 	spin_unlock_bh(&fault->lock);
 	pass_list(net, &out);
+	umf_net_flap_update(net);
 }
 
 void umf_net_fault_open(struct umf_net *net)
@@ -1295,6 +1312,7 @@ int umf_net_fault_add(struct umf_net *net)
 
 	atomic_set(&fault->per_port, 0);
 	umf_net_partition_init(net);
+	umf_net_flap_init(net);
 	spin_lock_init(&fault->lock);
 	fault->delayed = RB_ROOT;
 	__skb_queue_head_init(&fault->held);
@@ -1313,6 +1331,7 @@ void umf_net_fault_del(struct umf_net *net)
 {
 	umf_site_del(&net->fault.site);
 	cancel_delayed_work_sync(&net->fault.partition_work);
+	hrtimer_cancel(&net->fault.flap_timer);
 }
 
 int umf_net_fault_rename(struct umf_net *net)

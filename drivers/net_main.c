@@ -159,10 +159,11 @@ static void drop_backlog(struct umf_net *net, unsigned int port)
 static void look_around(struct umf_net *net)
 {
 	u64 gone = umf_segment_tx_scan(net->seg);
+	u64 forget = gone | umf_segment_tx_forgotten(net->seg);
 
-	if (!gone)
+	if (!forget)
 		return;
-	umf_fdb_flush(net->fdb, gone);
+	umf_fdb_flush(net->fdb, forget);
 	for (gone &= net->waiting; gone; gone &= gone - 1)
 		drop_backlog(net, __ffs64(gone));
 	set_queue(net);

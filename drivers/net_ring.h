@@ -82,6 +82,8 @@ struct umf_seg_port {
 	/* Some port's state changed; a flag for each side of this one. */
 	u32 changed_tx;
 	u32 changed_rx;
+	/* Another number: forget which MACs were seen at this port. */
+	u32 forget;
 
 	/* Bit NN: ring NN to here may hold frames. Set by senders. */
 	u32 pending[2] __aligned(64);

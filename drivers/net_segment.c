@@ -57,6 +57,7 @@ struct seg_tx {
 	int bell;		/* fd, or -1 */
 	unsigned long retry;	/* jiffies: no new ring before that */
 	bool failed;		/* retry is valid */
+	u32 forget;		/* what its slot said when last looked at */
 };
 
 struct umf_segment {
@@ -75,6 +76,7 @@ struct umf_segment {
 	u64 cut[UMF_SEG_PORTS];		/* with it: what our partitions cut */
 
 	u64 up;				/* send side */
+	u64 forgotten;			/* ports whose MACs are to be */
 	struct seg_tx tx[UMF_SEG_PORTS];
 
 	u64 active;			/* receive side: rings with frames */
@@ -752,6 +754,12 @@ void umf_segment_publish(struct umf_segment *seg, u64 mac, u32 mtu)
 		notify_all(seg);	/* somebody's partition may name it */
 }
 
+void umf_segment_forget(struct umf_segment *seg)
+{
+	WRITE_ONCE(seg->my->forget, READ_ONCE(seg->my->forget) + 1);
+	notify_all(seg);
+}
+
 void umf_segment_set_up(struct umf_segment *seg, bool up)
 {
 	WRITE_ONCE(seg->state, up ? UMF_PORT_UP : UMF_PORT_JOINED);
@@ -832,6 +840,10 @@ u64 umf_segment_tx_scan(struct umf_segment *seg)
 		/* pairs with take_port(): a new state has its generation */
 		if (virt_load_acquire(&seg->port[i].state) == UMF_PORT_UP)
 			up |= BIT_ULL(i);
+		if (READ_ONCE(seg->port[i].forget) != tx->forget) {
+			tx->forget = READ_ONCE(seg->port[i].forget);
+			seg->forgotten |= BIT_ULL(i);
+		}
 		gen = READ_ONCE(seg->port[i].gen);
 		if (gen == tx->dead)
 			up &= ~BIT_ULL(i);
@@ -844,6 +856,14 @@ u64 umf_segment_tx_scan(struct umf_segment *seg)
 	}
 	seg->up = up;
 	return gone;
+}
+
+u64 umf_segment_tx_forgotten(struct umf_segment *seg)
+{
+	u64 ports = seg->forgotten;
+
+	seg->forgotten = 0;
+	return ports;
 }
 
 u64 umf_segment_peers(const struct umf_segment *seg)

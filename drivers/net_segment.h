@@ -67,6 +67,8 @@ bool umf_segment_label(const struct umf_segment *seg, unsigned int port,
 		       char label[UMF_SEG_LABEL]);
 /* May sleep. */
 void umf_segment_publish(struct umf_segment *seg, u64 mac, u32 mtu);
+/* The others are to forget which MACs they have seen at this port. */
+void umf_segment_forget(struct umf_segment *seg);
 /* From now on this port receives, or does not. May sleep. */
 void umf_segment_set_up(struct umf_segment *seg, bool up);
 /*
@@ -93,6 +95,8 @@ bool umf_segment_tx_changed(const struct umf_segment *seg);
 /* Looks who is there; returns the ports that went since the last time. */
 u64 umf_segment_tx_scan(struct umf_segment *seg);
 u64 umf_segment_peers(const struct umf_segment *seg);	/* who receives */
+/* The ports whose MACs are to be forgotten since this was last asked. */
+u64 umf_segment_tx_forgotten(struct umf_segment *seg);
 u32 umf_segment_peer_gen(const struct umf_segment *seg, unsigned int port);
 /* Where the port says it has read to: good for seeing that it reads, no more. */
 u32 umf_segment_tx_tail(const struct umf_segment *seg, unsigned int port);
