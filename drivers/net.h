@@ -34,6 +34,7 @@ enum umf_net_count {
 	UMF_NET_TX_WAITED,	/* not sent at once as a receiver was full */
 	UMF_NET_TX_NO_RING,	/* no ring could be made to it */
 	UMF_NET_TX_FLOODED,	/* frames sent to all ports */
+	UMF_NET_TX_UNWATCHED,	/* frames that a monitor had no room for */
 	UMF_NET_TX_TIMEOUTS,	/* the watchdog found the queue stalled */
 	UMF_NET_TX_WAKEUPS,	/* ports found dead while ringing them */
 	UMF_NET_TX_PARTITIONED,	/* not sent, a partition was between */
@@ -110,8 +111,11 @@ struct umf_net {
 
 /* ---- net_main.c; all with BH off ---- */
 
-/* The ports a frame goes to; a frame is flooded when its port is not known. */
-u64 umf_net_route(struct umf_net *net, const struct sk_buff *skb);
+/*
+ * The ports a frame goes to; a frame is flooded when its port is not known.
+ * Monitors are not among them: they get their copy here.
+ */
+u64 umf_net_route(struct umf_net *net, struct sk_buff *skb);
 /* Each consumes the frame. Its data start at the MAC header. */
 void umf_net_send(struct umf_net *net, struct sk_buff *skb, u64 ports);
 void umf_net_receive(struct umf_net *net, struct sk_buff *skb, bool in_poll);

@@ -63,6 +63,7 @@ static const char umf_net_count_names[UMF_NET_COUNTS][ETH_GSTRING_LEN] = {
 	[UMF_NET_TX_WAITED]		= "tx_waited",
 	[UMF_NET_TX_NO_RING]		= "tx_no_ring",
 	[UMF_NET_TX_FLOODED]		= "tx_flooded",
+	[UMF_NET_TX_UNWATCHED]		= "tx_unwatched",
 	[UMF_NET_TX_TIMEOUTS]		= "tx_timeouts",
 	[UMF_NET_TX_WAKEUPS]		= "tx_dead_ports",
 	[UMF_NET_TX_PARTITIONED]	= "tx_partitioned",
@@ -169,7 +170,25 @@ static void look_around(struct umf_net *net)
 	set_queue(net);
 }
 
-u64 umf_net_route(struct umf_net *net, const struct sk_buff *skb)
+static int send_one(struct umf_net *net, struct sk_buff *skb,
+		    unsigned int port);
+
+/* A frame that has no room there is counted for who watches, by us and by it. */
+static void copy_to_monitors(struct umf_net *net, struct sk_buff *skb)
+{
+	u64 ports = umf_segment_monitors(net->seg);
+	unsigned int port;
+
+	for (; ports; ports &= ports - 1) {
+		port = __ffs64(ports);
+		if (!send_one(net, skb, port))
+			continue;
+		count(net, UMF_NET_TX_UNWATCHED);
+		umf_segment_miss(net->seg, port);
+	}
+}
+
+u64 umf_net_route(struct umf_net *net, struct sk_buff *skb)
 {
 	const struct ethhdr *eth = (const struct ethhdr *)skb->data;
 	int port = -1;
@@ -179,6 +198,7 @@ u64 umf_net_route(struct umf_net *net, const struct sk_buff *skb)
 	if (umf_segment_tx_changed(net->seg))
 		look_around(net);
 	peers = umf_segment_peers(net->seg);
+	copy_to_monitors(net, skb);
 	spin_unlock(&net->tx_lock);
 
 	if (!is_multicast_ether_addr(eth->h_dest))

@@ -68,6 +68,12 @@ enum umf_seg_state {
 	UMF_PORT_UP,		/* receives */
 };
 
+/*
+ * It is given a copy of every frame that any port sends, as far as its ring has
+ * room, and sends none. Nobody waits for it and no rule asks for it.
+ */
+#define UMF_PORT_MONITOR	1
+
 struct umf_seg_port {
 	/* Written by the port itself (state also by who buries it). */
 	u32 state;
@@ -98,6 +104,10 @@ struct umf_seg_port {
 	 */
 	u32 cut_gen __aligned(64);
 	u64 cut[UMF_SEG_PORTS] __aligned(64);
+	/* UMF_PORT_MONITOR; said before the port is UP. */
+	u32 flags __aligned(64);
+	/* Frames this port had no room for on each monitor's present ring. */
+	u32 missed[UMF_SEG_PORTS];
 } __aligned(UMF_SEG_PAGE);
 
 /*
@@ -130,6 +140,7 @@ static inline u64 umf_seg_cut(const struct umf_seg_header *hd,
 #define UMF_RING_DEFAULT	(256 * 1024)
 #define UMF_RING_MIN		(256 * 1024)
 #define UMF_RING_MAX		(64 * 1024 * 1024)
+#define UMF_RING_MONITOR	(4 * 1024 * 1024)	/* to one, at least */
 #define UMF_RING_ALIGN		32
 
 struct umf_ring_shared {

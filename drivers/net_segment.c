@@ -37,6 +37,7 @@
 #include <linux/delay.h>
 #include <linux/err.h>
 #include <linux/jiffies.h>
+#include <linux/minmax.h>
 #include <linux/mm.h>
 #include <linux/printk.h>
 #include <linux/ratelimit.h>
@@ -67,7 +68,7 @@ struct umf_segment {
 	struct umf_seg_port *port;	/* all of them */
 	struct umf_seg_port *my;
 	unsigned int me;
-	u32 state, gen, mtu;		/* what our slot is to say */
+	u32 state, gen, mtu, flags;	/* what our slot is to say */
 	u64 mac;
 	u32 ring_size;
 	bool bare;			/* a name under the default folder */
@@ -77,6 +78,7 @@ struct umf_segment {
 
 	u64 up;				/* send side */
 	u64 forgotten;			/* ports whose MACs are to be */
+	u64 monitors;			/* of these */
 	struct seg_tx tx[UMF_SEG_PORTS];
 
 	u64 active;			/* receive side: rings with frames */
@@ -100,6 +102,13 @@ static void bell_name(char *name, unsigned int port)
 static size_t ring_bytes(u32 size)
 {
 	return sizeof(struct umf_ring_shared) + size;
+}
+
+/* Nobody waits for a monitor, so there is room for more. */
+static u32 ring_size_of(const struct umf_segment *seg, bool monitor)
+{
+	return monitor ? max_t(u32, seg->ring_size, UMF_RING_MONITOR) :
+			 seg->ring_size;
 }
 
 /* ---- the folder ---- */
@@ -522,6 +531,7 @@ static int take_port(struct umf_segment *seg, const char *label, char *error)
 	seg->gen = READ_ONCE(my->gen) + 1;
 	WRITE_ONCE(my->gen, seg->gen);
 	WRITE_ONCE(my->mac, 0);
+	WRITE_ONCE(my->flags, 0);
 	WRITE_ONCE(my->pid, os_getpid());
 	strscpy(my->label, label, sizeof(my->label));
 	WRITE_ONCE(my->need_wake, 0);
@@ -726,8 +736,16 @@ u64 umf_segment_mac(const struct umf_segment *seg, unsigned int port)
 bool umf_segment_label(const struct umf_segment *seg, unsigned int port,
 		       char label[UMF_SEG_LABEL])
 {
-	memcpy(label, seg->port[port].label, UMF_SEG_LABEL);
-	label[UMF_SEG_LABEL - 1] = '\0';
+	unsigned int i;
+	char c;
+
+	for (i = 0; i < UMF_SEG_LABEL - 1; i++) {
+		c = READ_ONCE(seg->port[port].label[i]);
+		if (c < ' ' || c > '~')
+			break;
+		label[i] = c;
+	}
+	label[i] = '\0';
 	return READ_ONCE(seg->port[port].state) != UMF_PORT_FREE;
 }
 
@@ -758,6 +776,17 @@ void umf_segment_forget(struct umf_segment *seg)
 {
 	WRITE_ONCE(seg->my->forget, READ_ONCE(seg->my->forget) + 1);
 	notify_all(seg);
+}
+
+void umf_segment_set_monitor(struct umf_segment *seg)
+{
+	seg->flags |= UMF_PORT_MONITOR;
+	WRITE_ONCE(seg->my->flags, seg->flags);
+}
+
+u32 umf_segment_missed(const struct umf_segment *seg, unsigned int port)
+{
+	return READ_ONCE(seg->port[port].missed[seg->me]);
 }
 
 void umf_segment_set_up(struct umf_segment *seg, bool up)
@@ -797,8 +826,10 @@ static void repair_slot(struct umf_segment *seg)
 	if (READ_ONCE(seg->abandoned))
 		return;
 	if (READ_ONCE(my->state) != state || READ_ONCE(my->gen) != seg->gen ||
-	    READ_ONCE(my->mac) != seg->mac || READ_ONCE(my->mtu) != seg->mtu) {
+	    READ_ONCE(my->mac) != seg->mac || READ_ONCE(my->mtu) != seg->mtu ||
+	    READ_ONCE(my->flags) != seg->flags) {
 		WRITE_ONCE(my->gen, seg->gen);
+		WRITE_ONCE(my->flags, seg->flags);
 		WRITE_ONCE(my->mac, seg->mac);
 		WRITE_ONCE(my->mtu, seg->mtu);
 		WRITE_ONCE(my->state, state);
@@ -825,7 +856,7 @@ bool umf_segment_tx_changed(const struct umf_segment *seg)
 
 u64 umf_segment_tx_scan(struct umf_segment *seg)
 {
-	u64 before = seg->up, up = 0, gone = 0;
+	u64 before = seg->up, up = 0, monitors = 0, gone = 0;
 	unsigned int i;
 	u32 gen;
 
@@ -844,6 +875,8 @@ u64 umf_segment_tx_scan(struct umf_segment *seg)
 			tx->forget = READ_ONCE(seg->port[i].forget);
 			seg->forgotten |= BIT_ULL(i);
 		}
+		if (READ_ONCE(seg->port[i].flags) & UMF_PORT_MONITOR)
+			monitors |= BIT_ULL(i);
 		gen = READ_ONCE(seg->port[i].gen);
 		if (gen == tx->dead)
 			up &= ~BIT_ULL(i);
@@ -855,6 +888,7 @@ u64 umf_segment_tx_scan(struct umf_segment *seg)
 		tx->gen = gen;
 	}
 	seg->up = up;
+	seg->monitors = monitors & up;
 	return gone;
 }
 
@@ -868,7 +902,12 @@ u64 umf_segment_tx_forgotten(struct umf_segment *seg)
 
 u64 umf_segment_peers(const struct umf_segment *seg)
 {
-	return seg->up;
+	return seg->up & ~seg->monitors;
+}
+
+u64 umf_segment_monitors(const struct umf_segment *seg)
+{
+	return seg->monitors;
 }
 
 u32 umf_segment_peer_gen(const struct umf_segment *seg, unsigned int port)
@@ -885,6 +924,7 @@ u32 umf_segment_tx_tail(const struct umf_segment *seg, unsigned int port)
 
 static int make_ring(struct umf_segment *seg, unsigned int port)
 {
+	u32 size = ring_size_of(seg, seg->monitors & BIT_ULL(port));
 	struct umf_ring_tx *ring = &seg->tx[port].ring;
 	struct umf_ring_shared *sh;
 	char name[NAME_LEN];
@@ -896,19 +936,20 @@ static int make_ring(struct umf_segment *seg, unsigned int port)
 	if (fd < 0)
 		return fd;
 	/* All of it now: a full file system must not become a SIGBUS later. */
-	err = umf_host_alloc(fd, ring_bytes(seg->ring_size));
-	sh = err ? NULL : os_mmap_rw_shared(fd, ring_bytes(seg->ring_size));
+	err = umf_host_alloc(fd, ring_bytes(size));
+	sh = err ? NULL : os_mmap_rw_shared(fd, ring_bytes(size));
 	os_close_file(fd);
 	if (!sh) {
 		umf_host_unlink(seg->dir, name);
 		return err ?: -ENOMEM;
 	}
 	sh->magic = UMF_RING_MAGIC;
-	sh->size = seg->ring_size;
+	sh->size = size;
 	sh->serial = ++seg->tx[port].serial;
 	sh->gen = seg->gen;
+	WRITE_ONCE(seg->my->missed[port], 0);
 	ring->sh = sh;
-	ring->size = seg->ring_size;
+	ring->size = size;
 	ring->head = 0;
 	/* pairs with umf_segment_rx_next(): the ring is ready */
 	virt_store_release(&seg->my->serial[port], seg->tx[port].serial);
@@ -966,6 +1007,13 @@ int umf_segment_reserve(struct umf_segment *seg, unsigned int port, u32 len,
 		return -ENOSPC;
 	}
 	return umf_ring_reserve(&tx->ring, len, rec);
+}
+
+void umf_segment_miss(struct umf_segment *seg, unsigned int port)
+{
+	u32 *missed = &seg->my->missed[port];
+
+	WRITE_ONCE(*missed, READ_ONCE(*missed) + 1);
 }
 
 static int ring_bell(struct umf_segment *seg, unsigned int port)
@@ -1050,7 +1098,8 @@ bool umf_segment_rx_poll(struct umf_segment *seg)
 static int rx_map(struct umf_segment *seg, unsigned int port, u32 serial)
 {
 	struct umf_ring_rx *rx = &seg->rx[port];
-	size_t bytes = ring_bytes(seg->ring_size);
+	u32 size = ring_size_of(seg, seg->flags & UMF_PORT_MONITOR);
+	size_t bytes = ring_bytes(size);
 	struct umf_ring_shared *sh;
 	struct umf_host_info info;
 	char name[NAME_LEN];
@@ -1073,7 +1122,7 @@ static int rx_map(struct umf_segment *seg, unsigned int port, u32 serial)
 		return -EAGAIN;
 	}
 	if (READ_ONCE(sh->magic) != UMF_RING_MAGIC ||
-	    READ_ONCE(sh->size) != seg->ring_size ||
+	    READ_ONCE(sh->size) != size ||
 	    READ_ONCE(sh->serial) != serial) {
 		/* Its sender cannot see that: it does not read these. */
 		WRITE_ONCE(sh->broken, 1);
@@ -1086,7 +1135,7 @@ static int rx_map(struct umf_segment *seg, unsigned int port, u32 serial)
 		return -EPIPE;
 	}
 	rx->sh = sh;
-	rx->size = seg->ring_size;
+	rx->size = size;
 	rx->serial = serial;
 	rx->tail = READ_ONCE(sh->tail);
 	return 0;

@@ -43,6 +43,7 @@ void umf_host_bell_drain(int fd);
 struct umf_segment;
 
 #define UMF_SEG_ERROR	256	/* room for a refusal's text */
+#define UMF_SEG_LABEL	sizeof(((struct umf_seg_port *)0)->label)
 
 /*
  * Takes a port of the segment @name (a folder, or a bare name). @label says to
@@ -62,13 +63,17 @@ int umf_segment_bell(const struct umf_segment *seg);
 bool umf_segment_mac_taken(const struct umf_segment *seg, u64 mac);
 /* What another port says its MAC is. */
 u64 umf_segment_mac(const struct umf_segment *seg, unsigned int port);
-/* Is there a port, and what is its label? */
+/* Is there a port, and who does it say it is? That may be anything. */
 bool umf_segment_label(const struct umf_segment *seg, unsigned int port,
 		       char label[UMF_SEG_LABEL]);
 /* May sleep. */
 void umf_segment_publish(struct umf_segment *seg, u64 mac, u32 mtu);
 /* The others are to forget which MACs they have seen at this port. */
 void umf_segment_forget(struct umf_segment *seg);
+/* Makes the port a monitor (net_ring.h), before it is up. */
+void umf_segment_set_monitor(struct umf_segment *seg);
+/* Frames that other ports had no room for on this monitor's rings. */
+u32 umf_segment_missed(const struct umf_segment *seg, unsigned int port);
 /* From now on this port receives, or does not. May sleep. */
 void umf_segment_set_up(struct umf_segment *seg, bool up);
 /*
@@ -97,6 +102,7 @@ u64 umf_segment_tx_scan(struct umf_segment *seg);
 u64 umf_segment_peers(const struct umf_segment *seg);	/* who receives */
 /* The ports whose MACs are to be forgotten since this was last asked. */
 u64 umf_segment_tx_forgotten(struct umf_segment *seg);
+u64 umf_segment_monitors(const struct umf_segment *seg);	/* not of those */
 u32 umf_segment_peer_gen(const struct umf_segment *seg, unsigned int port);
 /* Where the port says it has read to: good for seeing that it reads, no more. */
 u32 umf_segment_tx_tail(const struct umf_segment *seg, unsigned int port);
@@ -107,6 +113,8 @@ u32 umf_segment_tx_tail(const struct umf_segment *seg, unsigned int port);
  */
 int umf_segment_reserve(struct umf_segment *seg, unsigned int port, u32 len,
 			struct umf_ring_rec **rec);
+/* There was no room for a frame to this monitor. */
+void umf_segment_miss(struct umf_segment *seg, unsigned int port);
 /* Hands it over. -EPIPE: the port has just been found dead. */
 int umf_segment_commit(struct umf_segment *seg, unsigned int port, u32 len);
 
