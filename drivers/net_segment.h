@@ -43,7 +43,6 @@ void umf_host_bell_drain(int fd);
 struct umf_segment;
 
 #define UMF_SEG_ERROR	256	/* room for a refusal's text */
-#define UMF_SEG_LABEL	sizeof(((struct umf_seg_port *)0)->label)
 
 /*
  * Takes a port of the segment @name (a folder, or a bare name). @label says to
