@@ -10,23 +10,12 @@
 #include <linux/types.h>
 #include <linux/workqueue.h>
 #include "blk_cache.h"
+#include "blk_image.h"
 #include "blk_io.h"
 #include "fault.h"
 
 #define UMF_BLK_SEGMENTS	64
 #define UMF_BLK_SERIAL_LEN	21	/* with its NUL */
-#define UMF_BLK_ERROR_LEN	320	/* of a reason, with its NUL */
-
-struct umf_blk_options {
-	char *file;
-	char *backing;		/* NULL: what the file's header says */
-	char *serial;		/* NULL: made of the name */
-	bool ro;
-	bool shared;
-	bool strict;
-	u64 cache;		/* bytes; 0: none */
-	unsigned int logical;	/* 0: as the image is */
-};
 
 /* What rules did to the disk as a whole, and what waits for them. */
 struct umf_blk_fault {
@@ -152,17 +141,6 @@ void umf_blk_fault_start(struct umf_blk_cmd *cmd);
 void umf_blk_fault_done(struct umf_blk_cmd *cmd);
 /* blk-mq has lost patience: was that what a rule wants? Then it is ended. */
 bool umf_blk_fault_timeout(struct umf_blk_cmd *cmd);
-
-/* ---- blk_image.c: opening, checking, making image files ---- */
-
-/* 0, or -errno with one line that says why in @error. May sleep. */
-int umf_image_open(const struct umf_blk_options *opt, struct umf_image **image,
-		   char *error);
-void umf_image_close(struct umf_image *image);
-/* Bytes of the disk. */
-u64 umf_image_size(const struct umf_image *image);
-/* The unit in which its topmost file keeps sectors, bytes. */
-unsigned int umf_image_unit(const struct umf_image *image);
 
 /* ---- blk_io.c: the way to the host and back ---- */
 

@@ -13,7 +13,7 @@
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/vmalloc.h>
-#include "blk.h"
+#include "blk_image.h"
 
 #define NEW_SECTOR_SIZE	512
 #define NEW_ALIGNMENT	4096	/* as ubd makes them */
@@ -60,11 +60,12 @@ static int open_file(struct opening *op, bool write)
 	fd = umf_file_open(path, write);
 	if (fd < 0 && write && (fd == -EACCES || fd == -EROFS || fd == -EPERM))
 		return fail(op, fd,
-			    "%s: cannot be written (%s); there is ,ro",
+			    "%s: cannot be written (%s)" UMF_HINT_RO,
 			    show(path), umf_file_error(fd));
 	if (fd == -ENOENT && image->layers)
 		return fail(op, fd,
-			    "%s: no such file; put the backing file back or say backing=",
+			    "%s: no such file; put the backing file back or say "
+			    UMF_HINT_BACKING,
 			    show(path));
 	if (fd < 0)
 		return fail(op, fd, "%s: %s", show(path), umf_file_error(fd));
@@ -90,14 +91,15 @@ static int open_file(struct opening *op, bool write)
 	err = umf_file_lock(fd, write);
 	if (err == -EAGAIN && write)
 		return fail(op, -EBUSY,
-			    "%s: in use by another guest or program; there is ,shared",
+			    "%s: in use by another guest or program"
+			    UMF_HINT_SHARED,
 			    show(path));
 	if (err == -EAGAIN)
 		return fail(op, -EBUSY, "%s: somebody else has it open for writing",
 			    show(path));
 	if (err)
 		return fail(op, err,
-			    "%s: cannot be locked (%s); ,shared does without",
+			    "%s: cannot be locked (%s)" UMF_HINT_NO_LOCK,
 			    show(path), umf_file_error(err));
 	return 0;
 }
