@@ -1,0 +1,80 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# umf-cow on headers that nobody would write: no crash under the address sanitizer, and one line.
+
+. "$(dirname "$0")/../lib/blk.sh"
+
+cow=$BIN/umf-cow
+[ -x "$cow" ] || skip_all "there is no $cow; make tools"
+cd "$WORK" || exit 1
+
+# old <file> <version> <bytes of a sector>: a delta on before, with version 7 in sectors 0 to 7 and 16 to 23
+old()
+{
+	perl -e '
+		my ($file, $version, $unit) = @ARGV;
+		my ($mtime, $size, $path) = ((stat "before")[9], 4 << 20, pack "a4096", "'"$WORK"'/before");
+		my $len = $size / $unit / 8;
+		my $head = $version == 2 ? pack("NNa*NQ>N", 0x4f4f4f4d, 2, $path, $mtime, $size, $unit) :
+			pack("NNNQ>NNNa*", 0x4f4f4f4d, 3, $mtime, $size, $unit, 4096, 0, $path);
+		my $map = $version == 2 ? length $head : 8192;
+		my $to = $version == 2 ? $unit : 4096;
+		my $data = $to * int(($map + $len + $to - 1) / $to);
+		open my $in, "<", "new" or die;
+		read $in, my $new, 12288;
+		open my $out, ">", $file or die;
+		for ([0, $head], [$map, $unit == 4096 ? "\5" : "\377\0\377"], [$data, substr $new, 0, 4096],
+		     [$data + 8192, substr $new, 8192]) {
+			seek $out, $$_[0], 0;
+			print $out $$_[1];
+		}
+		truncate $out, $data + $size' "$@"
+}
+raw_image new 12k 7
+raw_image base 4M 1
+cp base before
+source=$TOP/tools
+if "${CC:-gcc}" -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined -std=gnu11 -D_GNU_SOURCE -I/usr/include/fuse3 \
+	-I"$TOP/drivers" -I"$source/umf-cow/host" -o asan "$source"/umf-cow/*.c "$source"/lib/{units,xalloc}.c \
+	"$TOP"/drivers/{blk_cow,blk_image,blk_io_user,blk_file_user}.c -lfuse3 -ljansson -lpthread 2>/dev/null; then
+	"$blkprobe" write before 10 100 2
+	"$cow" convert -f -O cow -b base before seed3
+	old seed2 2 512
+	mkdir fuzz
+	perl -e '
+		srand 7;
+		my $n = 0;
+		for my $seed (qw(seed2 seed3)) {
+			open my $f, "<", $seed or die;
+			read $f, my $text, 20000;
+			for (1 .. 300) {
+				my $bad = $text;
+				for (0 .. rand 4) {
+					my $at = rand() < 0.7 ? rand 32 : rand() < 0.5 ? 4100 + rand 40 : rand length $bad;
+					substr($bad, $at, 1) = rand() < 0.5 ? chr rand 256 : substr($bad, $at, 1) ^ chr 1 << rand 8;
+				}
+				$bad = substr $bad, 0, rand length $bad if rand() < 0.3;
+				open my $o, ">", "fuzz/" . $n++ or die;
+				print $o $bad;
+				truncate $o, 5 << 20 if rand() < 0.3;
+			}
+		}'
+	ASAN_OPTIONS=detect_leaks=0 ./asan check fuzz/* >fuzz.out 2>fuzz.err
+	is "600 of them: check says what it has found" "$? $(head -n 3 fuzz.err)" "3 "
+	check "... of each" test "$(grep -c '^fuzz/[0-9]*: ' fuzz.out)" -ge 500
+	for verb in "convert -f" "merge" "clone -f" "rollback" "snapshot"; do
+		bad=
+		for i in $(seq 0 25 599); do
+			cp --sparse=always "fuzz/$i" x
+			rm -f y
+			# shellcheck disable=SC2086 # words
+			ASAN_OPTIONS=detect_leaks=0 ./asan -q $verb x y >out 2>&1
+			status=$?
+			[ $status -le 1 ] && [ "$(wc -l <out)" -le 1 ] || bad+="fuzz/$i: status $status $(head -n 4 out)"$'\n'
+		done
+		is "... $verb: one line, no crash" "$bad" ""
+	done
+else
+	skip "umf-cow under the address sanitizer" "gcc cannot build that here"
+fi
+done_testing
