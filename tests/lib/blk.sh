@@ -1,8 +1,8 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# For tests of the disk: guest.sh, and blkprobe (tests/selftests/blkprobe.c), which is /blk/blkprobe in the guest and
-# $blkprobe here.
+# For tests of the disk: guest.sh, and blkprobe and blkmodel (tests/selftests/), which are in /blk in the guest and in
+# $blk_dir here.
 #
 #   blk_boot <umid> [kernel argument…]    boots a guest, until it is ready; else ends the test
 #   probe <umid> <verb> umf<x> <args>…    blkprobe in the guest, on that disk
@@ -14,24 +14,32 @@
 #   plug <umid> umf<x>=<…>, unplug <umid> umf<x>
 #   expect_refused <description> <umid> umf<x>=<…> <wanted, extended regex>
 #   raw_image <file> <size> [version]     a new file, of that version if one is given
+#   blk_boot_host <umid> [argument…]      blk_boot, with the host's programs: /host is its root, for host_exec
+#   host_exec <umid> <command>            runs it in there; what it writes outside of the guest's own /dev, /tmp, /run is
+#                                         the host's
 
 # shellcheck source=guest.sh
 . "$(dirname "${BASH_SOURCE[0]}")/guest.sh"
 
 blk_dir=$TOP/build/tests/blk
-blk_source=$TOP/tests/selftests/blkprobe.c
 blkprobe=$blk_dir/blkprobe
 
-blk_build_probe()
+blk_build()
 {
+	local name source
+
 	mkdir -p "$blk_dir" || return
 	(
 		flock 9
-		[ "$blkprobe" -nt "$blk_source" ] || "${CC:-gcc}" -O2 -Wall -static -o "$blkprobe" "$blk_source"
+		for name in blkprobe blkmodel; do
+			source=$TOP/tests/selftests/$name.c
+			[ "$blk_dir/$name" -nt "$source" ] ||
+				"${CC:-gcc}" -O2 -Wall -static -o "$blk_dir/$name" "$source" || exit
+		done
 	) 9>"$blk_dir/.lock"
 }
 [ -x "$BIN/mconsole-fault" ] || skip_all "there is no $BIN/mconsole-fault; make tools"
-blk_build_probe || skip_all "blkprobe cannot be built here; it needs gcc and a static libc"
+blk_build || skip_all "blkprobe cannot be built here; it needs gcc and a static libc"
 
 blk_boot()
 {
@@ -106,6 +114,18 @@ raw_image()
 	rm -f "$1"
 	truncate -s "$2" "$1"
 	[ -z "${3:-}" ] || "$blkprobe" write "$1" 0 $(($(stat -c %s "$1") / 512)) "$3" 2048
+}
+
+blk_boot_host()
+{
+	blk_boot "$@" share=/:/host
+	guest_exec "$1" 'cd /host && mount -t devtmpfs none dev && mount -t proc none proc && mount -t sysfs none sys &&
+		mount -t tmpfs none run && mount -t tmpfs none tmp' || exit 1
+}
+
+host_exec()
+{
+	guest_exec -t 120 "$1" "PATH=/usr/sbin:/usr/bin:/sbin:/bin chroot /host sh -c '$2'"
 }
 
 # rule <umid> <action>… : adds a rule on umfa, its name is r unless id= is given; else ends the test
