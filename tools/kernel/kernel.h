@@ -30,6 +30,7 @@ typedef unsigned long long u64;
 #ifndef __aligned
 #define __aligned(x)		__attribute__((aligned(x)))
 #endif
+#define BUILD_BUG_ON(bad)	_Static_assert(!(bad), #bad)
 #define ALIGN(x, a)		(((x) + (a) - 1) & ~((__typeof__(x))(a) - 1))
 #define ARRAY_SIZE(a)		(sizeof(a) / sizeof((a)[0]))
 #define max_t(type, a, b)	((type)(a) > (type)(b) ? (type)(a) : (type)(b))
@@ -54,6 +55,16 @@ static inline u32 hash_64(u64 value, unsigned int bits)
 #define smp_wmb()		__atomic_thread_fence(__ATOMIC_RELEASE)
 #define xchg(p, v)		__atomic_exchange_n(p, v, __ATOMIC_SEQ_CST)
 #define cmpxchg64(p, old, new)	__sync_val_compare_and_swap(p, old, new)
+
+static inline bool test_and_set_bit_lock(unsigned int nr, unsigned long *word)
+{
+	return __atomic_fetch_or(word, BIT(nr), __ATOMIC_ACQUIRE) & BIT(nr);
+}
+
+static inline void clear_bit_unlock(unsigned int nr, unsigned long *word)
+{
+	__atomic_fetch_and(word, ~BIT(nr), __ATOMIC_RELEASE);
+}
 
 static inline void sync_set_bit(unsigned int nr, unsigned long *addr)
 {
