@@ -72,8 +72,10 @@ guest_kill9 n3
 
 # Two rounds to have everything in place that stays, the log's first lines and the allocator's mappings included.
 for _ in 1 2; do
+	start=${EPOCHREALTIME//[.,]/}
 	net_boot 3
 	net_ready 3 || exit 1
+	boot_ms=$(((${EPOCHREALTIME//[.,]/} - start) / 1000))
 	icmp 3 1 3
 	guest_kill9 n3
 done
@@ -84,12 +86,13 @@ for n in 1 2; do
 	logged[$n]=$(wc -c <"$(guest_log n$n)")
 done
 
-# At any moment of its life: as it boots, joins, brings the interface up, in traffic. The moments are the same each time.
+# At any moment of its life: as it boots, joins, brings the interface up, in traffic.
 RANDOM=2004
 joined=0
 for ((i = 1; i <= KILLS; i++)); do
 	net_boot 3 -- "$noise sleep 60" || break
-	sleep "0.$(printf '%03d' $((RANDOM % 700)))"
+	ms=$((RANDOM % (2 * boot_ms)))
+	sleep "$((ms / 1000)).$(printf '%03d' $((ms % 1000)))"
 	! grep -q 'eth0: port ' "$(guest_log n3)" || joined=$((joined + 1))
 	guest_kill9 n3
 	: >"$(guest_log n3)"
