@@ -66,7 +66,7 @@ done_as "del" "" n1 del r1
 done_as "clear" "" n1 clear
 done_as "... leaves the seed" "seed 12" n1 list
 fault n1 help delay
-like "help" "$out" '^delay: .*time='
+like "help" "$out" '^delay \(net\): .*time='
 
 # ---- refusals ----
 
