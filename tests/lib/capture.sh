@@ -18,7 +18,7 @@
 #   grown <file> <bytes>                  waits until it is that long
 #   ended <guest> <regex>                 waits until its log says that a capture ended so, and it is not listed
 
-table= list=
+table='' list=''
 command -v tshark >/dev/null || skip_all "tshark is not installed"
 
 shark()

@@ -20,6 +20,9 @@ check "... and none was before it" guest_exec n1 "test \$(cat /sys/class/net/eth
 n=$(guest_exec n1 'cat /sys/class/net/eth0/statistics/tx_packets')
 check "... nor is one missing" captured n1 eth0 tx "$n"
 
+# From here on nothing crosses the segment that the test has not sent.
+guest_exec n1 'echo 1 >/proc/sys/net/ipv6/conf/eth0/disable_ipv6'
+
 is "nothing is captured unless it is said" "$(fault n2 capture)" ""
 check "capture begins" fault n2 capture eth0 "$file"
 like "... and is listed" "$(fault n2 capture)" "^eth0 rx=[0-9]+ tx=[0-9]+ bytes=[0-9]+ dropped=0 file=\"$file\"\$"
@@ -53,7 +56,6 @@ like "... its first frame is what the guest sent" "$(head -n 1 <<<"$table")" "^1
 
 # ---- frames as they come, with what the rules did ----
 
-before=$(capture_of n2 eth0 rx)
 frames 1 2 50
 rule n2 drop dir=rx every=5 match="$PROBE" id=lost
 frames 1 2 50
@@ -71,14 +73,17 @@ frames 1 2 10
 fault n2 clear
 rule n2 hold dir=rx count=10 limit=6 match="$PROBE" id=kept
 rule n2 drop dir=rx count=5 match="$PROBE" id=more
+n=$(capture_of n2 eth0 rx)
 shoot 1 "$(net_mac 2)" 20
+captured n2 eth0 rx $((n + 20))
 fault n2 clear
 rule n2 rate dir=rx rate=80kbit match="$PROBE" id=slow
 frames 1 2 5 100 0 5
 fault n2 clear
 rule n2 down id=off
+n=$(capture_of n2 eth0 rx)
 shoot 1 "$(net_mac 2)" 9
-captured n2 eth0 rx $((before + 50 + 50 + 50 + 10 + 10 + 20 + 5 + 9))
+captured n2 eth0 rx $((n + 9))
 fault n2 clear
 net_neighbours 2
 rule n2 drop dir=tx match=icmp id=mute
@@ -196,7 +201,7 @@ follow()
 {
 	local output=$1
 	shift
-	"$net_tool" n2 capture eth0 "$@" >"$output" 2>"$WORK/said" &
+	TMPDIR=$WORK "$net_tool" n2 capture eth0 "$@" >"$output" 2>"$WORK/said" &
 	follower=$!
 	captured n2 eth0 rx 0
 }
@@ -235,8 +240,8 @@ kill -INT $follower
 wait $follower
 is "capture alone is text, a line a frame" "$(wc -l <text)" 21
 time='[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{9}'
-is "... as given and lost" "$(sed -nE "1s/^$time //p" text)" "rx 98 bytes $(net_mac 1)>$(net_mac 2) 0x0800: drop gone"
-is "... as sent and delayed" "$(sed -nE "3s/^$time //p" text)" "tx 98 bytes $(net_mac 2)>$(net_mac 1) 0x0800: delay late 1ms"
+is "... as given and lost" "$(grep -m 1 ' rx ' text | sed -E "s/^$time //")" "rx 98 bytes $(net_mac 1)>$(net_mac 2) 0x0800: drop gone"
+is "... as sent and delayed" "$(grep -m 1 ' tx ' text | sed -E "s/^$time //")" "tx 98 bytes $(net_mac 2)>$(net_mac 1) 0x0800: delay late 1ms"
 follow own.txt -w - --text
 pings "-w - --text is text too" 1 2
 stop
@@ -263,7 +268,7 @@ kill -9 $follower
 wait $follower 2>/dev/null
 icmp 1 2 2
 check "a tool that is killed does, too" ended n2 "who reads .*/mconsole-fault\..*/fifo is gone"
-is "no FIFO is left anywhere" "$(ls -d "${TMPDIR:-/tmp}"/mconsole-fault.* 2>/dev/null)" ""
+is "no FIFO is left anywhere" "$(ls -d "$WORK"/mconsole-fault.* 2>/dev/null)" ""
 is "a device that is not there: status" "$("$net_tool" n2 capture eth7 -w - 2>&1 >nothing; echo $?)" \
 	"n2: no device eth7: there is eth0"$'\n'1
 is "two guests" "$("$net_tool" n1,n2 capture eth0 -w - 2>&1; echo $?)" \

@@ -11,10 +11,17 @@ tty_boot t1 "ttyS1=$CABLE" ttyS2=null,pace=off umf="capture ttyS1 $came"
 guest_wait_ready t1 || exit 1
 check "a line is captured from boot on" captured t1 ttyS1 rx 0
 
-# send <text> <bytes to wait for>: from ttyS0 to ttyS1; what came is $out
+# Is ttyS1 open? The sender's carrier says so.
+has_reader()
+{
+	probe t1 ttyS0 lines && [[ "$out" == *" cd"* ]]
+}
+
+# send <text> <bytes to wait for> [ms]: from ttyS0 to ttyS1; what came is $out
 send()
 {
-	behind t1 ttyS1 raw 115200 read "$2" 700
+	behind t1 ttyS1 raw 115200 read "$2" "${3:-10000}"
+	until_true 20 has_reader
 	probe t1 ttyS0 raw 115200 sleep 100 write "$1" drain
 	outcome t1 ttyS1
 }
@@ -60,7 +67,8 @@ is "... closed by its statistics" "$(statistics "$sent")" "$(wc -l <<<"$table") 
 is "RTS is on when it sends" "$(awk -F '|' '$8 == "0x01" { print $9 }' <<<"$table")" 1
 
 again
-behind t1 ttyS1 raw 9600 check 100 700
+behind t1 ttyS1 raw 9600 check 100 10000
+until_true 20 has_reader
 probe t1 ttyS0 raw 9600 sleep 100 fill 100 drain
 outcome t1 ttyS1
 says "a slow line" "came=100 bad=0 "
@@ -98,7 +106,7 @@ rule t1 ttyS1 delay dir=rx time=50ms pattern=64 id=late
 send abcd 9
 fault t1 clear
 rule t1 ttyS1 hold dir=rx limit=2 id=kept
-send abcde 1
+send abcde 1 3000
 fault t1 clear
 both rtacser.cts
 is "a lost byte has its rule, and one changed by another" "$(packets "$other" rx | head -n 4)" "0x02 61
