@@ -102,6 +102,7 @@ struct umf_net {
 	struct umf_net_backlog backlog[UMF_SEG_PORTS];
 	struct hrtimer retry;	/* of the backlogs; no lock needed */
 	struct napi_struct napi;
+	u64 forget;		/* NAPI's: ports whose MACs are to be forgotten */
 	u64 groups;		/* multicast MACs that are wanted, by hash */
 	struct delayed_work watch;	/* looks for ports that died */
 	int irq;

@@ -160,11 +160,10 @@ static void drop_backlog(struct umf_net *net, unsigned int port)
 static void look_around(struct umf_net *net)
 {
 	u64 gone = umf_segment_tx_scan(net->seg);
-	u64 forget = gone | umf_segment_tx_forgotten(net->seg);
 
-	if (!forget)
+	if (!gone)
 		return;
-	umf_fdb_flush(net->fdb, forget);
+	umf_fdb_flush(net->fdb, gone);
 	for (gone &= net->waiting; gone; gone &= gone - 1)
 		drop_backlog(net, __ffs64(gone));
 	set_queue(net);
@@ -536,8 +535,10 @@ static int umf_net_poll(struct napi_struct *napi, int budget)
 	int done = 0, ret;
 
 	hurry_backlogs(net);
-	if (umf_segment_rx_poll(net->seg))
+	if (umf_segment_rx_poll(net->seg)) {
 		mod_delayed_work(system_percpu_wq, &net->watch, 0);
+		net->forget |= umf_segment_rx_forgotten(net->seg);
+	}
 	while (done < budget) {
 		ret = umf_segment_rx_next(net->seg, &port, &rec, &data);
 		if (!ret)
@@ -553,6 +554,11 @@ static int umf_net_poll(struct napi_struct *napi, int budget)
 		else
 			receive_frame(net, port, &rec, data);
 		umf_segment_rx_done(net->seg, port, rec.len);
+	}
+	if (done < budget && net->forget) {
+		/* Now that what they sent before has been learned from. */
+		umf_fdb_flush(net->fdb, net->forget);
+		net->forget = 0;
 	}
 	if (done < budget && napi_complete_done(napi, done) &&
 	    !umf_segment_rx_sleep(net->seg))

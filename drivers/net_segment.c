@@ -58,7 +58,6 @@ struct seg_tx {
 	int bell;		/* fd, or -1 */
 	unsigned long retry;	/* jiffies: no new ring before that */
 	bool failed;		/* retry is valid */
-	u32 forget;		/* what its slot said when last looked at */
 };
 
 struct umf_segment {
@@ -77,13 +76,13 @@ struct umf_segment {
 	u64 cut[UMF_SEG_PORTS];		/* with it: what our partitions cut */
 
 	u64 up;				/* send side */
-	u64 forgotten;			/* ports whose MACs are to be */
 	u64 monitors;			/* of these */
 	struct seg_tx tx[UMF_SEG_PORTS];
 
 	u64 active;			/* receive side: rings with frames */
 	u64 gone;			/* to unmap once they are empty */
 	unsigned int next;		/* whose turn it is */
+	u32 forget[UMF_SEG_PORTS];	/* what slots said when last looked at */
 	struct umf_ring_rx rx[UMF_SEG_PORTS];
 };
 
@@ -871,10 +870,6 @@ u64 umf_segment_tx_scan(struct umf_segment *seg)
 		/* pairs with take_port(): a new state has its generation */
 		if (virt_load_acquire(&seg->port[i].state) == UMF_PORT_UP)
 			up |= BIT_ULL(i);
-		if (READ_ONCE(seg->port[i].forget) != tx->forget) {
-			tx->forget = READ_ONCE(seg->port[i].forget);
-			seg->forgotten |= BIT_ULL(i);
-		}
 		if (READ_ONCE(seg->port[i].flags) & UMF_PORT_MONITOR)
 			monitors |= BIT_ULL(i);
 		gen = READ_ONCE(seg->port[i].gen);
@@ -890,14 +885,6 @@ u64 umf_segment_tx_scan(struct umf_segment *seg)
 	seg->up = up;
 	seg->monitors = monitors & up;
 	return gone;
-}
-
-u64 umf_segment_tx_forgotten(struct umf_segment *seg)
-{
-	u64 ports = seg->forgotten;
-
-	seg->forgotten = 0;
-	return ports;
 }
 
 u64 umf_segment_peers(const struct umf_segment *seg)
@@ -1092,6 +1079,22 @@ bool umf_segment_rx_poll(struct umf_segment *seg)
 		seg->active |= BIT_ULL(i);
 	}
 	return true;
+}
+
+u64 umf_segment_rx_forgotten(struct umf_segment *seg)
+{
+	u64 ports = 0;
+	unsigned int i;
+	u32 now;
+
+	for (i = 0; i < UMF_SEG_PORTS; i++) {
+		now = READ_ONCE(seg->port[i].forget);
+		if (now == seg->forget[i])
+			continue;
+		seg->forget[i] = now;
+		ports |= BIT_ULL(i);
+	}
+	return ports;
 }
 
 /* Maps the ring its sender's slot announces. */

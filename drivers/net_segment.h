@@ -99,8 +99,6 @@ bool umf_segment_tx_changed(const struct umf_segment *seg);
 /* Looks who is there; returns the ports that went since the last time. */
 u64 umf_segment_tx_scan(struct umf_segment *seg);
 u64 umf_segment_peers(const struct umf_segment *seg);	/* who receives */
-/* The ports whose MACs are to be forgotten since this was last asked. */
-u64 umf_segment_tx_forgotten(struct umf_segment *seg);
 u64 umf_segment_monitors(const struct umf_segment *seg);	/* not of those */
 u32 umf_segment_peer_gen(const struct umf_segment *seg, unsigned int port);
 /* Where the port says it has read to: good for seeing that it reads, no more. */
@@ -123,6 +121,11 @@ int umf_segment_commit(struct umf_segment *seg, unsigned int port, u32 len);
 void umf_segment_rx_start(struct umf_segment *seg);
 /* Collects what senders have marked; true when a port came or went. */
 bool umf_segment_rx_poll(struct umf_segment *seg);
+/*
+ * The ports that have called umf_segment_forget() since this was last asked;
+ * what they sent before that is in their rings.
+ */
+u64 umf_segment_rx_forgotten(struct umf_segment *seg);
 /* As umf_ring_peek(), over all rings in turn; -EBADMSG: one was given up. */
 int umf_segment_rx_next(struct umf_segment *seg, unsigned int *port,
 			struct umf_ring_rec *rec, const u8 **data);

@@ -56,9 +56,9 @@ net_clear n3
 
 # ---- in time, and with other rules ----
 
-rule n3 macflap peer="$mac1" time=20ms for=300ms
-check "for=300ms: it is there" until_true 5 goes_to 3
-check "... over" until_true 5 goes_to 1,3
+rule n3 macflap peer="$mac1" time=20ms for=4s
+check "for=4s: it is there" until_true 5 goes_to 3
+check "... over" until_true 10 goes_to 1,3
 net_clear n3
 rule n3 down id=d
 rule n3 macflap peer="$mac1" time=20ms
