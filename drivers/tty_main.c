@@ -125,7 +125,7 @@ static int add_port(struct umf_tty *tty)
 	port->membase = (void __iomem *)~0UL;
 	port->uartclk = 16 * UMF_TTY_SPEED;
 	port->fifosize = 16;
-	port->flags = UPF_FIXED_TYPE | UPF_SKIP_TEST;
+	port->flags = UPF_FIXED_TYPE | UPF_FIXED_PORT | UPF_SKIP_TEST;
 	port->ops = &umf_tty_uart_ops;
 	port->has_sysrq = 0;
 	return uart_add_one_port(&umf_tty_driver, port);

@@ -542,8 +542,8 @@ static int umf_tty_verify_port(struct uart_port *port,
 			       struct serial_struct *serial)
 {
 	/* There is no other chip, and no register to be elsewhere. */
-	return serial->type == port->type && serial->irq == port->irq ?
-	       0 : -EINVAL;
+	return serial->type == port->type && serial->irq == port->irq &&
+	       serial->xmit_fifo_size == port->fifosize ? 0 : -EINVAL;
 }
 
 const struct uart_ops umf_tty_uart_ops = {
