@@ -98,7 +98,7 @@ probe()
 
 behind()
 {
-	local umid=$1 line=$2 word words= wait=
+	local umid=$1 line=$2 word words="" wait=""
 	shift 2
 
 	for word; do

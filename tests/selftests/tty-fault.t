@@ -166,6 +166,13 @@ outcome t1 ttyS1
 says "so does the end of its window, at the sender" "check came=500 bad=0 "
 clear_rules
 
+rule t1 ttyS0 hold dir=tx
+probe t1 ttyS0 raw 115200 write a lsr
+is "what a rule keeps back has not left the transmitter: TIOCSERGETLSR" "$out" "lsr busy"
+clear_rules
+probe t1 ttyS0 lsr
+is "... until it is let go" "$out" "lsr empty"
+
 # ---- flow control that is stuck ----
 
 rule t1 ttyS0 modem cts=off
@@ -201,7 +208,7 @@ behind t1 ttyS0 raw 9600 icount ready miwait rng 20000 icount
 clear_rules
 outcome t1 ttyS0
 says "a ring ends: TIOCMIWAIT sees it" "miwait [0-9]+ ms"
-n=($(sed -n 's/.*rng=\([0-9]*\).*/\1/p' <<<"$out"))
+mapfile -t n < <(sed -n 's/.*rng=\([0-9]*\).*/\1/p' <<<"$out")
 is "... and TIOCGICOUNT counts it" "$((n[1] - n[0]))" 1
 behind t1 ttyS0 raw 9600 ready miwait cd 20000 lines
 rule t1 ttyS1 cut

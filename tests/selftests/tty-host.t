@@ -123,6 +123,7 @@ sys.stdin.read()' "$where" < <(exec cat "$WORK/hold") &
 	wait "$client"
 	outcome t1 "$line"
 	says "$line: carrier goes with the client" 'lines rts dtr$'
+	lines_are "... and stays away" t1 "$line" "lines rts dtr"
 done
 
 behind t1 ttyS1 raw 115200 ready check 100000 20000

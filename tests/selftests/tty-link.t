@@ -65,7 +65,7 @@ quit t2 ttyS0
 until_true 10 tty_lines t1 ttyS0 "$none"
 finish t1 ttyS0
 for line in cts dsr dcd; do
-	n=($(sed -n "s/.* $line=\([0-9]*\) .*/\1/p" <<<"$out"))
+	mapfile -t n < <(sed -n "s/.* $line=\([0-9]*\) .*/\1/p" <<<"$out")
 	is "TIOCGICOUNT counts ${line^^}: on and off" "$((n[1] - n[0]))" 2
 done
 behind t1 ttyS0 raw 9600 ready miwait rng 300

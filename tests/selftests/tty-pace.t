@@ -103,6 +103,13 @@ outcome t1 ttyS1
 says "... and nothing is lost" "check came=100 bad=0 "
 outcome t1 ttyS0
 
+behind t1 ttyS1 raw 9600 ready sleep 60000 clear rts sleep 100 flush ready read 50 500 set rts check 1 20000
+behind t1 ttyS0 raw 9600 mode crtscts fill 3000 ready drain
+nudge t1 ttyS1
+outcome t1 ttyS1
+says "RTS that goes down stops a sender at once" $'read \ncheck came=[1-9]'
+quit t1 ttyS0
+
 behind t1 ttyS0 raw 115200 mode ixon ready sleep 60000 fill 100 drain
 behind t1 ttyS1 raw 115200 write '\13' drain ready sleep 60000 write '\11' check 100 20000
 nudge t1 ttyS0

@@ -558,6 +558,9 @@ static void set_speed(unsigned int speed)
 
 static void shake(int ms, unsigned int seed)
 {
+	/* a break waits for what flow control holds back, for ever */
+	struct itimerval timer = { { 0, 20000 }, { 0, 20000 } }, off = { 0 };
+	struct sigaction act = { .sa_handler = on_alarm };
 	double end = now() + ms / 1000.0;
 	struct serial_struct serial;
 	struct termios2 tio;
@@ -565,6 +568,8 @@ static void shake(int ms, unsigned int seed)
 	size_t i;
 
 	srandom(seed);
+	sigaction(SIGALRM, &act, NULL);
+	setitimer(ITIMER_REAL, &timer, NULL);
 	fcntl(fd, F_SETFL, O_RDWR | O_NONBLOCK);
 	for (; now() < end; n++) {
 		bits = random();
@@ -600,7 +605,6 @@ static void shake(int ms, unsigned int seed)
 		case 7:
 			ioctl(fd, TIOCGSERIAL, &serial);
 			((unsigned char *)&serial)[random() % sizeof(serial)] = random();
-			serial.closing_wait = ASYNC_CLOSING_WAIT_NONE;
 			ioctl(fd, TIOCSSERIAL, &serial);
 			break;
 		default:
@@ -611,10 +615,15 @@ static void shake(int ms, unsigned int seed)
 				;
 		}
 	}
+	setitimer(ITIMER_REAL, &off, NULL);
 	ioctl(fd, TIOCCBRK);
 	bits = TIOCM_LOOP;
 	ioctl(fd, TIOCMBIC, &bits);
 	ioctl(fd, TCXONC, TCOON);
+	ioctl(fd, TIOCGSERIAL, &serial);
+	serial.flags &= ~ASYNC_SPD_MASK;
+	serial.closing_wait = ASYNC_CLOSING_WAIT_NONE;
+	ioctl(fd, TIOCSSERIAL, &serial);
 	fcntl(fd, F_SETFL, O_RDWR);
 	printf("shaken %d times\n", n);
 }
