@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # A real pppd at each end of the cable: PAP, IP traffic, FCS errors once the line corrupts, a hangup when it is cut.
 
+# The programs and their libraries are copied into the guest's memory.
+[ "${FLAVOR:-default}" = debug ] || : "${GUEST_MEM:=192M}"
 . "$(dirname "$0")/../lib/tty.sh"
 
 tty_programs pppd

@@ -3,6 +3,8 @@
 # What people run on a serial line: lrzsz, whose transfer survives corruption; getty and a login, from the host and from
 # the other guest; stty.
 
+# The programs and their libraries are copied into the guest's memory.
+[ "${FLAVOR:-default}" = debug ] || : "${GUEST_MEM:=192M}"
 . "$(dirname "$0")/../lib/tty.sh"
 
 command -v python3 >/dev/null || skip_all "there is no python3"
