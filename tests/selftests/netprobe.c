@@ -22,21 +22,34 @@
  *	ICMP echo requests 1 to <count>; ends when all are answered, or so long after
  *	the last request or answer. A line an answer, <number> <round trip in µs>, and
  *	"<sent> sent <received> received <duplicates> duplicates"
+ *   netprobe mesh <prefix> <me> <first> <last> <step> <count> <microseconds apart> <wait ms>
+ *	ICMP echo requests to <prefix><first>, …, <prefix><last>, but <prefix><me>,
+ *	<count> to each in turn; SIGTERM ends sending. A line for each address that has
+ *	not answered all, <address> <missing>, and the same last line.
+ *   netprobe counts <if>		what ethtool -S shows, <name> <value>
  *   netprobe flood <address> <count>
- *	each request as soon as the last is answered: ns a round trip
+ *	each request as soon as the last is answered: ns a round trip. One that has no
+ *	answer after 200 ms is sent again; that time does not count, stderr says how many
  *   netprobe sink <port>		takes one TCP connection, in the background
  *   netprobe source <address> <port> <MiB>	sends to it: Mbit/s until all is taken
+ *   netprobe usink <port> <file>	takes datagrams, in the background, until blast says
+ *	it is done; <file> then has <datagrams> <ns from the first to the last>
+ *   netprobe blast <address> <port> <bytes> <ms>
+ *	sends as many as it can: <datagrams>
  *
  * Exit: 0 done, 1 something failed, 2 usage.
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/ethtool.h>
 #include <linux/if_packet.h>
+#include <linux/sockios.h>
 #include <net/ethernet.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/ip_icmp.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -62,7 +75,7 @@ static void die(const char *what)
 
 static void usage(void)
 {
-	fprintf(stderr, "usage: netprobe send|end|recv|call|hear|join|echo|flood|sink|source ..., see netprobe.c\n");
+	fprintf(stderr, "usage: netprobe send|end|recv|call|hear|join|echo|mesh|counts|flood|sink|source|usink|blast ..., see netprobe.c\n");
 	exit(2);
 }
 
@@ -348,7 +361,7 @@ static int icmp_socket(const char *address)
 	return fd;
 }
 
-static int send_request(int fd, uint16_t number)
+static int send_request(int fd, uint16_t number, const struct sockaddr_in *to)
 {
 	uint16_t packet[32];
 	struct icmphdr *icmp = (struct icmphdr *)packet;
@@ -358,7 +371,7 @@ static int send_request(int fd, uint16_t number)
 	icmp->un.echo.id = htons(getpid());
 	icmp->un.echo.sequence = htons(number);
 	icmp->checksum = checksum(packet, sizeof(packet));
-	return send(fd, packet, sizeof(packet), 0) < 0 ? -1 : 0;
+	return sendto(fd, packet, sizeof(packet), 0, (const struct sockaddr *)to, to ? sizeof(*to) : 0) < 0 ? -1 : 0;
 }
 
 /* The number of the next answer to us, or 0 if there was none in that time. */
@@ -398,7 +411,7 @@ static int do_echo(char **arg, int n)
 			sent++;
 			due += apart;
 			sent_at[sent & 0xffff] = now;
-			send_request(fd, sent);	/* without a route, or a carrier, it is just lost */
+			send_request(fd, sent, NULL);	/* without a route, or a carrier, it is just lost */
 			continue;
 		}
 		number = get_answer(fd, sent < count ? (due - now) / 1000000 + 1 : (uint64_t)wait);
@@ -416,12 +429,139 @@ static int do_echo(char **arg, int n)
 	return 0;
 }
 
+static volatile sig_atomic_t enough;
+
+static void on_term(int sig)
+{
+	(void)sig;
+	enough = 1;
+}
+
+static int do_mesh(char **arg, int n)
+{
+	static uint8_t came[256][65536 / 8];
+	static uint32_t sent[256], received[256];
+	uint32_t duplicates = 0, sum_sent = 0, sum_received = 0, number = 0, count;
+	int me, first, last, step, fd, peer, wait, room = 16 << 20;
+	uint64_t due = now_ns(), apart, end = 0, now;
+	struct sockaddr_in to, from;
+	uint16_t packet[64], got;
+	const struct icmphdr *icmp = (const struct icmphdr *)(packet + 10);
+	socklen_t fromlen;
+	uint8_t *bits;
+	char text[64];
+
+	if (n < 8)
+		usage();
+	me = atoi(arg[1]);
+	first = atoi(arg[2]);
+	last = atoi(arg[3]);
+	step = atoi(arg[4]);
+	count = atoi(arg[5]);
+	apart = atol(arg[6]) * 1000ULL;
+	wait = atoi(arg[7]);
+	if (first < 1 || last > 255 || step < 1 || count > 65535)
+		usage();
+	fd = socket(AF_INET, SOCK_RAW, IPPROTO_ICMP);
+	if (fd < 0)
+		die("socket");
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room));
+	signal(SIGTERM, on_term);
+	peer = last;
+	for (;;) {
+		now = now_ns();
+		if (!end && now >= due) {
+			for (;;) {
+				peer += step;
+				if (peer > last) {
+					peer = first;
+					number++;
+				}
+				if (peer != me)
+					break;
+			}
+			if (number > count || enough) {
+				end = now + wait * 1000000ULL;
+				continue;
+			}
+			snprintf(text, sizeof(text), "%s%d", arg[0], peer);
+			to = ipv4(text, 0);
+			send_request(fd, number, &to);
+			sent[peer]++;
+			sum_sent++;
+			due += apart;
+			continue;
+		}
+		if (end && (now >= end || sum_received == sum_sent))
+			break;
+		if (poll(&(struct pollfd){ fd, POLLIN, 0 }, 1, ((end ? end : due) - now) / 1000000 + 1) <= 0)
+			continue;
+		fromlen = sizeof(from);
+		if (recvfrom(fd, packet, sizeof(packet), MSG_DONTWAIT, (struct sockaddr *)&from, &fromlen) < 28 ||
+		    icmp->type != ICMP_ECHOREPLY || ntohs(icmp->un.echo.id) != (uint16_t)getpid())
+			continue;
+		got = ntohs(icmp->un.echo.sequence);
+		bits = &came[ntohl(from.sin_addr.s_addr) & 0xff][got / 8];
+		if (*bits >> got % 8 & 1) {
+			duplicates++;
+			continue;
+		}
+		*bits |= 1 << got % 8;
+		received[ntohl(from.sin_addr.s_addr) & 0xff]++;
+		sum_received++;
+	}
+	for (peer = 0; peer < 256; peer++)
+		if (sent[peer] != received[peer])
+			printf("%s%d %u\n", arg[0], peer, sent[peer] - received[peer]);
+	printf("%u sent %u received %u duplicates\n", sum_sent, sum_received, duplicates);
+	return 0;
+}
+
+static int do_counts(char **arg, int n)
+{
+	static union {
+		struct ethtool_gstrings strings;
+		uint8_t room[65536];
+	} names;
+	static union {
+		struct ethtool_stats stats;
+		uint8_t room[65536];
+	} values;
+	struct ethtool_drvinfo info = { .cmd = ETHTOOL_GDRVINFO };
+	struct ifreq ifr = {};
+	int fd = socket(AF_INET, SOCK_DGRAM, 0);
+	uint32_t i;
+
+	if (n < 1)
+		usage();
+	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", arg[0]);
+	ifr.ifr_data = (char *)&info;
+	if (fd < 0 || ioctl(fd, SIOCETHTOOL, &ifr) < 0 || info.n_stats > 1000)
+		die(arg[0]);
+	names.strings.cmd = ETHTOOL_GSTRINGS;
+	names.strings.string_set = ETH_SS_STATS;
+	names.strings.len = info.n_stats;
+	values.stats.cmd = ETHTOOL_GSTATS;
+	values.stats.n_stats = info.n_stats;
+	ifr.ifr_data = (char *)&names;
+	if (ioctl(fd, SIOCETHTOOL, &ifr) < 0)
+		die("names");
+	ifr.ifr_data = (char *)&values;
+	if (ioctl(fd, SIOCETHTOOL, &ifr) < 0)
+		die("counts");
+	for (i = 0; i < info.n_stats; i++)
+		printf("%.*s %llu\n", ETH_GSTRING_LEN, (char *)names.strings.data + i * ETH_GSTRING_LEN,
+		       (unsigned long long)values.stats.data[i]);
+	return 0;
+}
+
 static int do_flood(char **arg, int n)
 {
-	uint64_t start;
+	uint64_t start, sent, again;
 	uint16_t number, got;
+	uint32_t lost = 0;
+	int fd, tries;
 	long i, count;
-	int fd;
 
 	if (n < 2)
 		usage();
@@ -430,17 +570,27 @@ static int do_flood(char **arg, int n)
 	start = now_ns();
 	for (i = 0; i < count; i++) {
 		number = i % 65535 + 1;
-		if (send_request(fd, number))
-			die("send");
-		do {
-			got = get_answer(fd, 2000);
-			if (!got) {
+		sent = now_ns();
+		for (tries = 0;; tries++) {
+			if (tries == 50) {
 				errno = ETIMEDOUT;
 				die(arg[0]);
 			}
-		} while (got != number);
+			again = now_ns();
+			if (send_request(fd, number, NULL))
+				die("send");
+			do {
+				got = get_answer(fd, 200);
+			} while (got && got != number);
+			if (got)
+				break;
+			lost++;
+		}
+		start += again - sent;
 	}
 	printf("%llu\n", (unsigned long long)(now_ns() - start) / count);
+	if (lost)
+		fprintf(stderr, "netprobe: %u lost\n", lost);
 	return 0;
 }
 
@@ -498,14 +648,87 @@ static int do_source(char **arg, int n)
 	return 0;
 }
 
+/* A datagram of one byte is the end. */
+static int do_usink(char **arg, int n)
+{
+	static char buffer[65536];
+	uint64_t first = 0, last = 0, count = 0;
+	int fd, room = 4 << 20;
+	struct sockaddr_in addr;
+	char temp[256];
+	ssize_t got;
+	FILE *out;
+
+	if (n < 2)
+		usage();
+	addr = ipv4("0.0.0.0", atoi(arg[0]));
+	fd = socket(AF_INET, SOCK_DGRAM, 0);
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room));
+	if (fd < 0 || bind(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0)
+		die("bind");
+	unlink(arg[1]);
+	if (fork())
+		return 0;
+	for (;;) {
+		got = recv(fd, buffer, sizeof(buffer), 0);
+		if (got == 1)
+			break;
+		if (got < 0)
+			die("recv");
+		/* The clock costs a system call: not for each. */
+		if (!count)
+			first = now_ns();
+		if (!(++count & 63))
+			last = now_ns();
+	}
+	snprintf(temp, sizeof(temp), "%s.part", arg[1]);
+	out = fopen(temp, "w");
+	if (!out)
+		die(temp);
+	fprintf(out, "%llu %llu\n", (unsigned long long)(count & ~63ULL), (unsigned long long)(last - first));
+	fclose(out);
+	if (rename(temp, arg[1]) < 0)
+		die(arg[1]);
+	return 0;
+}
+
+static int do_blast(char **arg, int n)
+{
+	static char buffer[65536];
+	struct sockaddr_in addr;
+	uint64_t end, count = 0;
+	int fd, i;
+
+	if (n < 4)
+		usage();
+	addr = ipv4(arg[0], atoi(arg[1]));
+	fd = socket(AF_INET, SOCK_DGRAM, 0);
+	if (fd < 0 || connect(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0)
+		die("connect");
+	end = now_ns() + atol(arg[3]) * 1000000ULL;
+	do {
+		for (i = 0; i < 64; i++)
+			if (send(fd, buffer, atol(arg[2]), 0) > 0)
+				count++;
+	} while (now_ns() < end);
+	for (i = 0; i < 20; i++) {
+		usleep(20000);
+		if (send(fd, buffer, 1, 0) < 0 && errno == ECONNREFUSED)
+			break;
+	}
+	printf("%llu\n", (unsigned long long)count);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	static const struct {
 		const char *name;
 		int (*run)(char **arg, int n);
 	} commands[] = {
-		{ "send", do_send }, { "end", do_end }, { "recv", do_recv }, { "call", do_call }, { "hear", do_hear }, { "join", do_join }, { "echo", do_echo }, { "flood", do_flood },
-		{ "sink", do_sink }, { "source", do_source },
+		{ "send", do_send }, { "end", do_end }, { "recv", do_recv }, { "call", do_call }, { "hear", do_hear }, { "join", do_join },
+		{ "echo", do_echo }, { "mesh", do_mesh }, { "counts", do_counts }, { "flood", do_flood },
+		{ "sink", do_sink }, { "source", do_source }, { "usink", do_usink }, { "blast", do_blast },
 	};
 	size_t i;
 
