@@ -32,9 +32,23 @@ struct umf_blk_fault {
 	struct work_struct cut_work;
 };
 
+/* A commit of its topmost file. */
+struct umf_blk_live {
+	bool busy;			/* under umf_blks_lock, or in wq */
+	int error;			/* of the last one */
+	u64 moved;			/* sectors */
+	u64 first;			/* sector that io was begun at */
+	struct umf_io io;
+	struct umf_io_vec room;		/* for sectors on their way */
+	struct work_struct work;
+};
+
 struct umf_blk {
 	unsigned int unit;
-	bool ro;			/* as configured */
+	bool ro, shared;		/* as configured */
+	char *words;			/* the configuration, cut up */
+	char *file;			/* the topmost */
+	struct umf_blk_live live;
 	char *spec;			/* as configured */
 	struct umf_blk_fault fault;
 	struct umf_image *image;
@@ -105,12 +119,22 @@ void umf_blk_end_io(struct umf_blk_cmd *cmd, int err);
 /* It is over, as cmd->status says. Any context. */
 void umf_blk_end(struct umf_blk_cmd *cmd);
 
+/* The disk of that name, with all disks locked; or NULL, with nothing. */
+struct umf_blk *umf_blk_get(const char *name);
+void umf_blk_put(struct umf_blk *blk);
+
+/* ---- blk_live.c: snapshot, commit and resize while it runs ---- */
+
+void umf_live_init(struct umf_blk *blk);
+
 /* ---- blk_power.c: cache=volatile, and power cuts ---- */
 
 int umf_power_add(struct umf_blk *blk, u64 cache_size);
 void umf_power_del(struct umf_blk *blk);	/* writes the cache back */
 void umf_power_work(struct work_struct *work);	/* of umf_blk_cmd.cached */
 void umf_power_cut_work(struct work_struct *work);	/* of fault.cut_work */
+/* All that was acknowledged is in the image. In the disk's worker. */
+int umf_power_write_back(struct umf_blk *blk);
 /* What a read would see. In the disk's worker; sleeps. */
 int umf_power_read_sector(struct umf_blk *blk, u64 sector, void *data);
 /* Between a buffer and the bytes from @at on. */

@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -26,6 +27,14 @@ int umf_file_open(const char *path, bool write)
 	CATCH_EINTR(fd = open64(path, (write ? O_RDWR : O_RDONLY) | O_CLOEXEC |
 				O_NOCTTY | O_NONBLOCK));
 	return fd < 0 ? -errno : fd;
+}
+
+int umf_file_reopen(int fd)
+{
+	char path[32];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	return umf_file_open(path, true);
 }
 
 int umf_file_create(const char *path)
@@ -63,18 +72,25 @@ int umf_file_info(int fd, struct umf_file_info *info)
 	return 0;
 }
 
-int umf_file_lock(int fd, bool write)
+static int set_lock(int fd, short type)
 {
-	struct flock64 lock = {
-		.l_type = write ? F_WRLCK : F_RDLCK,
-		.l_whence = SEEK_SET,
-	};
+	struct flock64 lock = { .l_type = type, .l_whence = SEEK_SET };
 	int err;
 
 	CATCH_EINTR(err = fcntl(fd, F_OFD_SETLK, &lock));
 	if (err < 0)
 		return errno == EACCES ? -EAGAIN : -errno;
 	return 0;
+}
+
+int umf_file_lock(int fd, bool write)
+{
+	return set_lock(fd, write ? F_WRLCK : F_RDLCK);
+}
+
+int umf_file_unlock(int fd)
+{
+	return set_lock(fd, F_UNLCK);
 }
 
 long umf_file_read_some(int fd, void *buf, unsigned long len, u64 offset)
@@ -136,7 +152,7 @@ int umf_file_sync(int fd)
 	return err < 0 ? -errno : 0;
 }
 
-static int sync_folder_of(const char *path)
+int umf_file_sync_folder(const char *path)
 {
 	const char *slash = strrchr(path, '/');
 	unsigned long len = slash ? slash - path + 1 : 1;
@@ -164,7 +180,30 @@ int umf_file_publish(const char *temporary, const char *path)
 		return -errno;
 	if (unlink(temporary) < 0)
 		return -errno;
-	return sync_folder_of(path);
+	return umf_file_sync_folder(path);
+}
+
+int umf_file_link(const char *path, const char *name)
+{
+	if (link(path, name) < 0)
+		return -errno;
+	return umf_file_sync_folder(name);
+}
+
+int umf_file_replace(const char *temporary, const char *path)
+{
+	if (rename(temporary, path) < 0)
+		return -errno;
+	return umf_file_sync_folder(path);
+}
+
+int umf_file_touch(int fd, long long mtime)
+{
+	struct timespec times[2] = {
+		{ .tv_nsec = UTIME_OMIT }, { .tv_sec = mtime },
+	};
+
+	return futimens(fd, times) < 0 ? -errno : 0;
 }
 
 int umf_file_unlink(const char *path)

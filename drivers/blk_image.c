@@ -26,6 +26,8 @@ struct opening {
 	u8 head[UMF_COW_HEAD_LEN];
 	struct umf_cow cow;		/* of the file above */
 	char path[UMF_COW_PATH_LEN];
+	bool elsewhere;			/* the first backing file is backing= */
+	struct umf_file_info expected;	/* must be in the chain, if ino */
 	char *error;
 };
 
@@ -104,6 +106,26 @@ static int open_file(struct opening *op, bool write)
 	return 0;
 }
 
+/*
+ * Was a merge of the topmost file into this one cut off? What both show
+ * together is right at any moment of it.
+ */
+static bool merge_cut_off(struct opening *op)
+{
+	char *marker;
+	int fd;
+
+	marker = kasprintf(GFP_KERNEL, "%s" UMF_MERGE_MARKER, op->opt->file);
+	if (!marker)
+		return false;
+	fd = umf_file_open(marker, false);
+	kfree(marker);
+	if (fd < 0)
+		return false;
+	umf_file_close(fd);
+	return true;
+}
+
 /* Is this file, of that disk size, the one that the file above was made for? */
 static int check_backing(struct opening *op, u64 size,
 			 const struct umf_file_info *info)
@@ -112,7 +134,8 @@ static int check_backing(struct opening *op, u64 size,
 		return fail(op, -EINVAL,
 			    "%s: is not what its delta was made on: %llu bytes, not %llu",
 			    show(op->path), size, op->cow.size);
-	if ((u32)info->mtime != op->cow.mtime)
+	if ((u32)info->mtime != op->cow.mtime &&
+	    !(op->image->layers == 2 && !op->elsewhere && merge_cut_off(op)))
 		return fail(op, -EINVAL,
 			    "%s: was changed after its delta was made; if only in time: touch -d @%u",
 			    show(op->path), op->cow.mtime);
@@ -161,6 +184,54 @@ static int next_path(struct opening *op, const char *backing)
 			    "%s: its backing file's name is too long",
 			    show(op->path));
 	return 0;
+}
+
+static bool changed_at(const char *path, u32 mtime, struct umf_file_info *info)
+{
+	int fd = umf_file_open(path, false);
+	bool is = false;
+
+	if (fd >= 0) {
+		is = !umf_file_info(fd, info) && (u32)info->mtime == mtime;
+		umf_file_close(fd);
+	}
+	return is;
+}
+
+/*
+ * backing= says where a file is that has moved. After a snapshot it is further
+ * down, and the file that the header names is the right one.
+ */
+static int choose_path(struct opening *op, const struct umf_cow *cow)
+{
+	struct umf_file_info given = {}, info = {};
+	int err;
+
+	if (!changed_at(op->opt->backing, cow->mtime, &given) && given.ino) {
+		err = next_path(op, cow->backing);
+		if (err)
+			return err;
+		if (changed_at(op->path, cow->mtime, &info) ||
+		    (info.ino && merge_cut_off(op))) {
+			op->expected = given;
+			return 0;
+		}
+	}
+	op->elsewhere = true;
+	strscpy(op->path, op->opt->backing, sizeof(op->path));
+	return 0;
+}
+
+static int check_expected(struct opening *op)
+{
+	unsigned int i;
+
+	for (i = 1; i < op->image->layers; i++)
+		if (op->seen[i].dev == op->expected.dev &&
+		    op->seen[i].ino == op->expected.ino)
+			return 0;
+	return fail(op, -EINVAL, "%s: is not below %s any more; leave it away",
+		    show(op->opt->backing), show(op->opt->file));
 }
 
 /* Opens the file op->path. 1: it has a backing file, now in op->path. */
@@ -229,10 +300,8 @@ static int open_layer(struct opening *op)
 	err = check_length(op, cow, info->size, write);
 	if (err)
 		goto out;
-	if (!i && op->opt->backing)
-		strscpy(op->path, op->opt->backing, sizeof(op->path));
-	else
-		err = next_path(op, cow->backing);
+	err = !i && op->opt->backing ? choose_path(op, cow) :
+				       next_path(op, cow->backing);
 	op->cow = *cow;
 out:
 	kfree(cow);
@@ -356,6 +425,8 @@ int umf_image_open(const struct umf_blk_options *opt, struct umf_image **image,
 	do {
 		err = open_layer(op);
 	} while (err > 0);
+	if (!err && op->expected.ino)
+		err = check_expected(op);
 out:
 	if (!err)
 		*image = op->image;

@@ -34,6 +34,9 @@ struct umf_blk_options {
 #define UMF_HINT_BACKING	"--backing"
 #endif
 
+/* Behind an image's name: a merge into its backing file is under way. */
+#define UMF_MERGE_MARKER	".merge"
+
 /* 0, or -errno with one line that says why in @error. May sleep. */
 int umf_image_open(const struct umf_blk_options *opt, struct umf_image **image,
 		   char *error);

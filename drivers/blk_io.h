@@ -26,6 +26,12 @@ struct umf_image {
 	 */
 	int sync_error;
 	int map_lock;		/* of the bitmap's changes, in memory and file */
+	/*
+	 * Operations are inside while they use the layers. Who closes the gate
+	 * and waits until nobody is inside may change them.
+	 */
+	int inside;
+	int closed;		/* 0 or 1 */
 };
 
 /* ---- one operation ---- */
@@ -36,6 +42,15 @@ enum umf_io_op {
 	UMF_IO_FLUSH,
 	UMF_IO_DISCARD,		/* what lies below shows again, or anything */
 	UMF_IO_ZEROES,
+	/*
+	 * For a pool only: from @sector on, up to @nr of the sectors that the
+	 * topmost file holds go into the one below, which must be open for
+	 * writing. They are synced there before the other gives them up. Then
+	 * @sector is where to go on and @nr how many it were. When it was begun
+	 * at 0 and there was none, the topmost file counts on the other as it
+	 * is now. vec[0] is room for at least a sector.
+	 */
+	UMF_IO_MOVE,
 };
 
 #define UMF_IO_FUA	1U	/* done when it is on the host's disk */
@@ -63,6 +78,10 @@ int umf_io_exec(struct umf_image *image, const struct umf_io *io);
  * with nothing but guest memory touched. For callers that have interrupts off.
  */
 int umf_io_exec_now(struct umf_image *image, const struct umf_io *io);
+
+/* Nobody enters from now on; are all out? */
+bool umf_io_gate_close(struct umf_image *image);
+void umf_io_gate_open(struct umf_image *image);
 
 /* ---- threads ---- */
 
@@ -93,12 +112,15 @@ struct umf_file_info {
 
 const char *umf_file_error(int err);	/* what the host calls an -errno */
 int umf_file_open(const char *path, bool write);
+/* The same file once more, for writing. */
+int umf_file_reopen(int fd);
 /* A new empty file; -EEXIST if there is one. */
 int umf_file_create(const char *path);
 void umf_file_close(int fd);
 int umf_file_info(int fd, struct umf_file_info *info);
 /* The whole file, for one writer or any number of readers; -EAGAIN: taken. */
 int umf_file_lock(int fd, bool write);
+int umf_file_unlock(int fd);
 /* All of it, or -EIO where the file ends before. */
 int umf_file_read(int fd, void *buf, unsigned long len, u64 offset);
 /* As much as there is: its length. */
@@ -106,9 +128,17 @@ long umf_file_read_some(int fd, void *buf, unsigned long len, u64 offset);
 int umf_file_write(int fd, const void *buf, unsigned long len, u64 offset);
 int umf_file_truncate(int fd, u64 size);
 int umf_file_sync(int fd);
+/* The names in the folder of that path. */
+int umf_file_sync_folder(const char *path);
 /* Gives a file its name, which must not be taken, durably. */
 int umf_file_publish(const char *temporary, const char *path);
 int umf_file_unlink(const char *path);
+/* One more name of a file, durably; -EEXIST if it is taken. */
+int umf_file_link(const char *path, const char *name);
+/* Gives a file the name of another, durably. */
+int umf_file_replace(const char *temporary, const char *path);
+/* Its last change, in seconds; it was not then. */
+int umf_file_touch(int fd, long long mtime);
 /* The path from the root, without links; @buf has UMF_COW_PATH_LEN bytes. */
 int umf_file_absolute(const char *path, char *buf);
 /* A bitmap in memory that costs only what is not zero. */

@@ -11,6 +11,7 @@
  *	discard	bits in the file and in memory, [strict: sync,] then the space
  *	zeroes	space, then as a write's bits
  *	flush	sync; one that failed fails all that follow
+ *	move	data below, sync, bits below, sync, bits above, sync, the space
  *
  * A reader thus finds in memory only bits whose data is there, and after the
  * guest is killed at any instant the file says of every acknowledged write
@@ -71,6 +72,43 @@ static void unlock(int *word)
 {
 	if (__atomic_exchange_n(word, 0, __ATOMIC_RELEASE) == 2)
 		syscall(__NR_futex, word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+}
+
+/* ---- the gate in front of an image's layers ---- */
+
+static void leave(struct umf_image *image)
+{
+	__atomic_sub_fetch(&image->inside, 1, __ATOMIC_SEQ_CST);
+}
+
+static bool try_enter(struct umf_image *image)
+{
+	__atomic_add_fetch(&image->inside, 1, __ATOMIC_SEQ_CST);
+	if (!__atomic_load_n(&image->closed, __ATOMIC_SEQ_CST))
+		return true;
+	leave(image);
+	return false;
+}
+
+/* It is never closed for long. */
+static void enter(struct umf_image *image)
+{
+	while (!try_enter(image))
+		syscall(__NR_futex, &image->closed, FUTEX_WAIT_PRIVATE, 1,
+			NULL, NULL, 0);
+}
+
+bool umf_io_gate_close(struct umf_image *image)
+{
+	__atomic_store_n(&image->closed, 1, __ATOMIC_SEQ_CST);
+	return !__atomic_load_n(&image->inside, __ATOMIC_SEQ_CST);
+}
+
+void umf_io_gate_open(struct umf_image *image)
+{
+	__atomic_store_n(&image->closed, 0, __ATOMIC_SEQ_CST);
+	syscall(__NR_futex, &image->closed, FUTEX_WAKE_PRIVATE, THREADS + 1,
+		NULL, NULL, 0);
 }
 
 /* ---- one operation ---- */
@@ -203,10 +241,10 @@ static int sync_file(struct umf_image *image)
 	return err;
 }
 
-/* Sets or clears bits of the topmost file, there first, then in memory. */
-static int change_map(struct umf_image *image, u64 bit, u64 n, bool set)
+/* Sets or clears bits of a file, there first, then in memory. */
+static int change_map(struct umf_image *image, const struct umf_layer *top,
+		      u64 bit, u64 n, bool set)
 {
-	const struct umf_layer *top = &image->layer[0];
 	u8 part[512];
 	int err = 0;
 
@@ -251,7 +289,7 @@ static int mark(struct umf_image *image, u64 sector, u64 nr)
 		if (err)
 			return err;
 	}
-	return change_map(image, bit, n, true);
+	return change_map(image, top, bit, n, true);
 }
 
 static int do_read(struct umf_image *image, const struct umf_io *io,
@@ -317,7 +355,7 @@ static int do_discard(struct umf_image *image, const struct umf_io *io)
 		run = umf_map_run(top->map, bit, n);
 		if (!umf_map_test(top->map, bit))
 			continue;
-		err = change_map(image, bit, run, false);
+		err = change_map(image, top, bit, run, false);
 		if (!err && image->strict)
 			err = sync_file(image);
 		if (!err)
@@ -388,7 +426,7 @@ static int write_at_once(struct umf_image *image, const struct umf_io *io)
 	return err;
 }
 
-int umf_io_exec(struct umf_image *image, const struct umf_io *io)
+static int exec(struct umf_image *image, const struct umf_io *io)
 {
 	switch (io->op) {
 	case UMF_IO_READ:
@@ -401,20 +439,169 @@ int umf_io_exec(struct umf_image *image, const struct umf_io *io)
 		return do_discard(image, io);
 	case UMF_IO_ZEROES:
 		return do_zeroes(image, io);
+	case UMF_IO_MOVE:
+		break;
 	}
 	return -EINVAL;
 }
 
+int umf_io_exec(struct umf_image *image, const struct umf_io *io)
+{
+	int err;
+
+	enter(image);
+	err = exec(image, io);
+	leave(image);
+	return err;
+}
+
 int umf_io_exec_now(struct umf_image *image, const struct umf_io *io)
 {
-	switch (io->op) {
-	case UMF_IO_READ:
-		return image->no_nowait ? -EAGAIN : do_read(image, io, true);
-	case UMF_IO_WRITE:
-		return write_at_once(image, io);
-	default:
-		return -EAGAIN;
+	int err = -EAGAIN;
+
+	if (!try_enter(image))
+		return err;
+	if (io->op == UMF_IO_READ && !image->no_nowait)
+		err = do_read(image, io, true);
+	else if (io->op == UMF_IO_WRITE)
+		err = write_at_once(image, io);
+	leave(image);
+	return err;
+}
+
+/* ---- moving sectors down ---- */
+
+static int sync_fd(int fd)
+{
+	int err;
+
+	CATCH_EINTR(err = fdatasync(fd));
+	return err < 0 ? -errno : 0;
+}
+
+/* The topmost file is empty: it is told when the one below was changed last. */
+static int count_on(struct umf_image *image)
+{
+	const struct umf_layer *top = &image->layer[0], *below = top + 1;
+	struct umf_file_info info;
+	u8 mtime[4];
+	u32 old;
+	int err;
+
+	/* in both shapes of version 3 at byte 8 */
+	err = umf_file_read(top->fd, mtime, sizeof(mtime), 8);
+	if (!err)
+		err = umf_file_info(below->fd, &info);
+	if (err)
+		return err;
+	old = (u32)mtime[0] << 24 | mtime[1] << 16 | mtime[2] << 8 | mtime[3];
+	/* other deltas on it must notice */
+	if ((u32)info.mtime == old)
+		info.mtime++;
+	err = umf_file_touch(below->fd, info.mtime);
+	mtime[0] = info.mtime >> 24;
+	mtime[1] = info.mtime >> 16;
+	mtime[2] = info.mtime >> 8;
+	mtime[3] = info.mtime;
+	if (!err)
+		err = umf_file_sync(below->fd);
+	if (!err)
+		err = umf_file_write(top->fd, mtime, sizeof(mtime), 8);
+	return err ? err : umf_file_sync(top->fd);
+}
+
+/* @n sectors from @sector on go down, by way of @room. */
+static int copy_down(struct umf_image *image, u64 sector, u64 n,
+		     const struct umf_io_vec *room)
+{
+	const struct umf_layer *top = &image->layer[0], *below = top + 1;
+	struct umf_io_vec vec = *room;
+	u64 part, at, len;
+	int err = 0;
+
+	for (; n && !err; sector += part, n -= part) {
+		struct place from = { &vec, 1, 0 }, to = from;
+
+		part = room->len / UMF_SECTOR;
+		if (part > n)
+			part = n;
+		vec.len = part * UMF_SECTOR;
+		at = sector * UMF_SECTOR;
+		/* a raw file keeps its size, to the byte */
+		len = below->size - at < vec.len ? below->size - at : vec.len;
+		err = read_file(image, top, &from, at, vec.len, false);
+		if (!err)
+			err = write_file(below, &to, at, len, 0);
 	}
+	return err;
+}
+
+enum move_step { MOVE_COPY, MOVE_MARK, MOVE_UNMARK, MOVE_FREE };
+
+/* One step for all that the topmost file has or had in these bits. */
+static int move_step(struct umf_image *image, enum move_step step, u64 bit,
+		     u64 end, const struct umf_io *io)
+{
+	const struct umf_layer *top = &image->layer[0], *below = top + 1;
+	unsigned int down = top->shift - below->shift;
+	u64 run;
+	int err = 0;
+
+	/* what is freed has no bits any more: all of it may go */
+	if (step == MOVE_FREE)
+		return punch(top, bit << top->shift, (end - bit) << top->shift);
+	for (; bit < end && !err; bit += run) {
+		run = umf_map_run(top->map, bit, end - bit);
+		if (!umf_map_test(top->map, bit))
+			continue;
+		if (step == MOVE_COPY)
+			err = copy_down(image, bit << top->shift,
+					run << top->shift, io->vec);
+		else if (step == MOVE_UNMARK)
+			err = change_map(image, top, bit, run, false);
+		else if (below->map)
+			err = change_map(image, below, bit << down,
+					 run << down, true);
+	}
+	return err;
+}
+
+static int do_move(struct umf_image *image, struct umf_io *io)
+{
+	const struct umf_layer *top = &image->layer[0], *below = top + 1;
+	const struct timespec moment = { 0, 100000 };
+	u64 bits = ((top->size + UMF_SECTOR - 1) / UMF_SECTOR +
+		    (1ULL << top->shift) - 1) >> top->shift;
+	u64 first = io->sector >> top->shift, most = io->nr >> top->shift;
+	u64 moved = 0, end, run;
+	int err = 0;
+
+	while (!umf_io_gate_close(image))
+		nanosleep(&moment, NULL);
+	for (end = first; end < bits && moved < most; end += run) {
+		run = umf_map_run(top->map, end, bits - end);
+		if (!umf_map_test(top->map, end))
+			continue;
+		if (run > most - moved)
+			run = most - moved;
+		moved += run;
+	}
+	if (moved) {
+		err = move_step(image, MOVE_COPY, first, end, io);
+		err = err ? err : sync_fd(below->fd);
+		err = err ? err : move_step(image, MOVE_MARK, first, end, io);
+		err = err ? err : sync_fd(below->fd);
+		err = err ? err : move_step(image, MOVE_UNMARK, first, end, io);
+		err = err ? err : sync_fd(top->fd);
+		if (!err)
+			move_step(image, MOVE_FREE, first, end, io);
+	} else if (!first) {
+		err = count_on(image);
+	}
+	umf_io_gate_open(image);
+	io->sector = end < bits ? end << top->shift : 0;
+	io->nr = moved << top->shift;
+	return err;
 }
 
 /* ---- the bell ---- */
@@ -578,6 +765,12 @@ static void *work(void *arg)
 	struct umf_io *io;
 
 	while ((io = next_io(pool, &batch))) {
+		if (io->op == UMF_IO_MOVE) {
+			make_way(pool, &batch);
+			io->result = do_move(pool->image, io);
+			batch_add(&batch, io);
+			continue;
+		}
 		io->result = -EAGAIN;
 		if (io->op == UMF_IO_READ)
 			io->result = umf_io_exec_now(pool->image, io);

@@ -418,6 +418,9 @@ static int umf_blk_create(unsigned int unit, const char *text, char *error)
 	if (err)
 		goto out_free;
 	blk->ro = opt.ro;
+	blk->shared = opt.shared;
+	blk->file = opt.file;
+	umf_live_init(blk);
 	if (opt.serial)
 		strscpy(blk->serial, opt.serial);
 	else
@@ -443,7 +446,8 @@ static int umf_blk_create(unsigned int unit, const char *text, char *error)
 	pr_info("umf%c: %s, %llu sectors, %u file%s%s\n", 'a' + unit, opt.file,
 		(u64)get_capacity(blk->disk), blk->image->layers,
 		blk->image->layers == 1 ? "" : "s", opt.ro ? ", read-only" : "");
-	kfree(copy);
+	/* the words of it stay in use */
+	blk->words = copy;
 	return 0;
 
 out_power:
@@ -470,8 +474,28 @@ static void umf_blk_destroy(struct umf_blk *blk)
 	umf_power_del(blk);
 	umf_io_pool_stop(blk->pool);
 	umf_image_close(blk->image);
+	kfree(blk->words);
 	kfree(blk->spec);
 	kfree(blk);
+}
+
+struct umf_blk *umf_blk_get(const char *name)
+{
+	struct umf_blk *blk = NULL;
+
+	if (strlen(name) != 4 || strncmp(name, "umf", 3) || name[3] < 'a' ||
+	    name[3] >= 'a' + UNITS)
+		return NULL;
+	mutex_lock(&umf_blks_lock);
+	blk = umf_blks[name[3] - 'a'];
+	if (!blk)
+		mutex_unlock(&umf_blks_lock);
+	return blk;
+}
+
+void umf_blk_put(struct umf_blk *blk)
+{
+	mutex_unlock(&umf_blks_lock);
 }
 
 /* ---- its ways in: command line and mconsole ---- */
@@ -569,6 +593,9 @@ static int umf_blk_mc_remove(int unit, char **error)
 	if (!blk) {
 		*error = "no such disk";
 		err = -ENODEV;
+	} else if (READ_ONCE(blk->live.busy)) {
+		*error = "a commit is under way";
+		err = -EBUSY;
 	} else if (disk_openers(blk->disk)) {
 		*error = "is in use in the guest";
 		err = -EBUSY;

@@ -95,6 +95,11 @@ static int write_back(struct umf_blk *blk, u64 left)
 	return 0;
 }
 
+int umf_power_write_back(struct umf_blk *blk)
+{
+	return blk->cache ? write_back(blk, 0) : 0;
+}
+
 static int cached_read(struct umf_blk *blk, const struct umf_io *io)
 {
 	int err = umf_io_exec(blk->image, io);

@@ -6,6 +6,7 @@
  *	read|write|sync|punch <errno>	the call fails
  *	short 1				reads and writes move 512 bytes at most
  *	intr 1				every other call is interrupted
+ *	hold 1				a sync waits until this is gone
  *
  * BLKHOST_LOG gets a line for each call: sync, dsync (a write that is synced), write, punch, and its offset.
  */
@@ -131,6 +132,8 @@ int fdatasync(int fd)
 	if (!real)
 		real = dlsym(RTLD_NEXT, "fdatasync");
 	note("sync", 0);
+	while (told("hold "))
+		usleep(10000);
 	if (spoiled("sync "))
 		return -1;
 	return real(fd);
