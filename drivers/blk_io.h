@@ -83,7 +83,10 @@ int umf_io_exec_now(struct umf_image *image, const struct umf_io *io);
 bool umf_io_gate_close(struct umf_image *image);
 void umf_io_gate_open(struct umf_image *image);
 
-/* ---- threads ---- */
+/* Does UMF_IO_MOVE; waits. */
+int umf_io_move(struct umf_image *image, struct umf_io *io);
+
+/* ---- threads (blk_pool_user.c) ---- */
 
 struct umf_io_pool;
 

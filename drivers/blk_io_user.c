@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Moving sectors: an operation on an image becomes host calls here, and a few
- * threads per disk make them. No policy and no kernel function; guest memory
- * is reached by its own addresses.
+ * Moving sectors: an operation on an image becomes host calls here, made by the
+ * threads of blk_pool_user.c or on the spot. No policy and no kernel function;
+ * guest memory is reached by its own addresses.
  *
  * The rules that keep what was acknowledged (umf_io_exec()):
  *
@@ -16,20 +16,12 @@
  * A reader thus finds in memory only bits whose data is there, and after the
  * guest is killed at any instant the file says of every acknowledged write
  * that it is there.
- *
- * Threads: operations wait in one list per disk. A thread that is about to
- * wait for the host's disk wakes another first. Done operations go on one list
- * for all disks; whoever makes it non-empty rings the bell, which the kernel's
- * interrupt handler empties. A thread tells of what it has done when it has
- * nothing else to do, after BATCH operations, or before it waits.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/falloc.h>
 #include <linux/futex.h>
-#include <pthread.h>
-#include <signal.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -37,10 +29,8 @@
 #include <unistd.h>
 #include <os.h>
 #include "blk_io.h"
+#include "blk_lock.h"
 
-#define THREADS		4	/* per disk */
-#define BATCH		16
-#define STACK_SIZE	(256 * 1024)
 #define VEC_MAX		64
 #define ZEROES_LEN	65536
 #define SLOW_WRITE	5000000LL	/* ns: it waited for the disk */
@@ -54,25 +44,6 @@
 #endif
 
 static const char zeroes[ZEROES_LEN];
-
-/* ---- a lock that kernel code with signals blocked may take, too ---- */
-
-static void lock(int *word)
-{
-	int seen = 0;
-
-	if (__atomic_compare_exchange_n(word, &seen, 1, false,
-					__ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
-		return;
-	while (__atomic_exchange_n(word, 2, __ATOMIC_ACQUIRE))
-		syscall(__NR_futex, word, FUTEX_WAIT_PRIVATE, 2, NULL, NULL, 0);
-}
-
-static void unlock(int *word)
-{
-	if (__atomic_exchange_n(word, 0, __ATOMIC_RELEASE) == 2)
-		syscall(__NR_futex, word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
-}
 
 /* ---- the gate in front of an image's layers ---- */
 
@@ -107,7 +78,7 @@ bool umf_io_gate_close(struct umf_image *image)
 void umf_io_gate_open(struct umf_image *image)
 {
 	__atomic_store_n(&image->closed, 0, __ATOMIC_SEQ_CST);
-	syscall(__NR_futex, &image->closed, FUTEX_WAKE_PRIVATE, THREADS + 1,
+	syscall(__NR_futex, &image->closed, FUTEX_WAKE_PRIVATE, INT_MAX,
 		NULL, NULL, 0);
 }
 
@@ -248,7 +219,7 @@ static int change_map(struct umf_image *image, const struct umf_layer *top,
 	u8 part[512];
 	int err = 0;
 
-	lock(&image->map_lock);
+	umf_lock(&image->map_lock);
 	while (n && !err) {
 		u64 first = bit / 8, count = sizeof(part) * 8 - (bit & 7), len;
 
@@ -267,7 +238,7 @@ static int change_map(struct umf_image *image, const struct umf_layer *top,
 		bit += count;
 		n -= count;
 	}
-	unlock(&image->map_lock);
+	umf_unlock(&image->map_lock);
 	return err;
 }
 
@@ -566,7 +537,7 @@ static int move_step(struct umf_image *image, enum move_step step, u64 bit,
 	return err;
 }
 
-static int do_move(struct umf_image *image, struct umf_io *io)
+int umf_io_move(struct umf_image *image, struct umf_io *io)
 {
 	const struct umf_layer *top = &image->layer[0], *below = top + 1;
 	const struct timespec moment = { 0, 100000 };
@@ -602,252 +573,4 @@ static int do_move(struct umf_image *image, struct umf_io *io)
 	io->sector = end < bits ? end << top->shift : 0;
 	io->nr = moved << top->shift;
 	return err;
-}
-
-/* ---- the bell ---- */
-
-static int bell_read = -1, bell_write = -1;
-static struct umf_io *done_list;	/* the last first */
-
-int umf_io_bell(void)
-{
-	int fds[2];
-
-	if (bell_read >= 0)
-		return bell_read;
-	if (pipe2(fds, O_CLOEXEC | O_NONBLOCK) < 0)
-		return -errno;
-	bell_read = fds[0];
-	bell_write = fds[1];
-	return bell_read;
-}
-
-static struct umf_io *reverse(struct umf_io *io)
-{
-	struct umf_io *next, *list = NULL;
-
-	for (; io; io = next) {
-		next = io->next;
-		io->next = list;
-		list = io;
-	}
-	return list;
-}
-
-struct umf_io *umf_io_done(void)
-{
-	char buf[64];
-	ssize_t n;
-
-	/* first the bell: who adds after this rings again */
-	do {
-		CATCH_EINTR(n = read(bell_read, buf, sizeof(buf)));
-	} while (n == sizeof(buf));
-	return reverse(__atomic_exchange_n(&done_list, NULL, __ATOMIC_ACQ_REL));
-}
-
-/* Adds a chain, the last operation first, that ends with @tail. */
-static void tell(struct umf_io *head, struct umf_io *tail)
-{
-	struct umf_io *old = __atomic_load_n(&done_list, __ATOMIC_RELAXED);
-	ssize_t n;
-
-	do {
-		tail->next = old;
-	} while (!__atomic_compare_exchange_n(&done_list, &old, head, true,
-					      __ATOMIC_ACQ_REL,
-					      __ATOMIC_RELAXED));
-	if (!old)
-		CATCH_EINTR(n = write(bell_write, "", 1));
-}
-
-/* ---- the threads of a disk ---- */
-
-struct umf_io_pool {
-	struct umf_image *image;
-	int lock;		/* of what follows */
-	struct umf_io *first, *last;
-	unsigned int idle;	/* threads that wait for work */
-	bool waking;		/* one of them is on its way already */
-	bool stop;
-	int wakeups;		/* what they wait on: counts up */
-	pthread_t thread[THREADS];
-	unsigned int threads;
-};
-
-struct batch {
-	struct umf_io *head, *tail;
-	unsigned int n;
-};
-
-static void batch_tell(struct batch *batch)
-{
-	if (batch->n)
-		tell(batch->head, batch->tail);
-	batch->head = NULL;
-	batch->tail = NULL;
-	batch->n = 0;
-}
-
-static void batch_add(struct batch *batch, struct umf_io *io)
-{
-	io->next = batch->head;
-	batch->head = io;
-	if (!batch->tail)
-		batch->tail = io;
-	if (++batch->n == BATCH)
-		batch_tell(batch);
-}
-
-static void wake_one(struct umf_io_pool *pool)
-{
-	__atomic_add_fetch(&pool->wakeups, 1, __ATOMIC_RELEASE);
-	syscall(__NR_futex, &pool->wakeups, FUTEX_WAKE_PRIVATE, 1, NULL, NULL,
-		0);
-}
-
-/* The next operation; NULL when the threads are to end. */
-static struct umf_io *next_io(struct umf_io_pool *pool, struct batch *batch)
-{
-	struct umf_io *io;
-	int seen;
-
-	lock(&pool->lock);
-	while (!pool->first && !pool->stop) {
-		if (batch->n) {
-			unlock(&pool->lock);
-			batch_tell(batch);
-			lock(&pool->lock);
-			continue;
-		}
-		pool->idle++;
-		seen = __atomic_load_n(&pool->wakeups, __ATOMIC_ACQUIRE);
-		unlock(&pool->lock);
-		syscall(__NR_futex, &pool->wakeups, FUTEX_WAIT_PRIVATE, seen,
-			NULL, NULL, 0);
-		lock(&pool->lock);
-		pool->idle--;
-		pool->waking = false;
-	}
-	io = pool->first;
-	if (io) {
-		pool->first = io->next;
-		if (!pool->first)
-			pool->last = NULL;
-	}
-	unlock(&pool->lock);
-	return io;
-}
-
-/* Before a thread waits for the host's disk: nobody waits for the thread. */
-static void make_way(struct umf_io_pool *pool, struct batch *batch)
-{
-	bool wake;
-
-	batch_tell(batch);
-	lock(&pool->lock);
-	wake = pool->first && pool->idle && !pool->waking;
-	pool->waking |= wake;
-	unlock(&pool->lock);
-	if (wake)
-		wake_one(pool);
-}
-
-static bool waits(const struct umf_io *io)
-{
-	return io->op != UMF_IO_WRITE || (io->flags & UMF_IO_FUA);
-}
-
-static void *work(void *arg)
-{
-	struct umf_io_pool *pool = arg;
-	struct batch batch = { NULL, NULL, 0 };
-	struct umf_io *io;
-
-	while ((io = next_io(pool, &batch))) {
-		if (io->op == UMF_IO_MOVE) {
-			make_way(pool, &batch);
-			io->result = do_move(pool->image, io);
-			batch_add(&batch, io);
-			continue;
-		}
-		io->result = -EAGAIN;
-		if (io->op == UMF_IO_READ)
-			io->result = umf_io_exec_now(pool->image, io);
-		if (io->result == -EAGAIN) {
-			if (waits(io))
-				make_way(pool, &batch);
-			io->result = umf_io_exec(pool->image, io);
-		}
-		batch_add(&batch, io);
-	}
-	batch_tell(&batch);
-	return NULL;
-}
-
-void umf_io_pool_submit(struct umf_io_pool *pool, struct umf_io *io, bool kick)
-{
-	bool wake;
-
-	lock(&pool->lock);
-	if (io) {
-		io->next = NULL;
-		if (pool->last)
-			pool->last->next = io;
-		else
-			pool->first = io;
-		pool->last = io;
-	}
-	wake = kick && pool->first && pool->idle && !pool->waking;
-	pool->waking |= wake;
-	unlock(&pool->lock);
-	if (wake)
-		wake_one(pool);
-}
-
-int umf_io_pool_start(struct umf_image *image, struct umf_io_pool **out)
-{
-	struct umf_io_pool *pool = calloc(1, sizeof(*pool));
-	sigset_t all, old;
-	pthread_attr_t attr;
-	int err = 0;
-
-	if (!pool)
-		return -ENOMEM;
-	pool->image = image;
-	pthread_attr_init(&attr);
-	pthread_attr_setstacksize(&attr, STACK_SIZE);
-	/* signals are the kernel's interrupts: none for these threads */
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	while (pool->threads < THREADS && !err) {
-		err = pthread_create(&pool->thread[pool->threads], &attr, work,
-				     pool);
-		if (!err)
-			pool->threads++;
-	}
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	pthread_attr_destroy(&attr);
-	/* one is enough */
-	if (!pool->threads) {
-		free(pool);
-		return -err;
-	}
-	*out = pool;
-	return 0;
-}
-
-void umf_io_pool_stop(struct umf_io_pool *pool)
-{
-	unsigned int i;
-
-	lock(&pool->lock);
-	pool->stop = true;
-	unlock(&pool->lock);
-	__atomic_add_fetch(&pool->wakeups, 1, __ATOMIC_RELEASE);
-	syscall(__NR_futex, &pool->wakeups, FUTEX_WAKE_PRIVATE, THREADS, NULL,
-		NULL, 0);
-	for (i = 0; i < pool->threads; i++)
-		pthread_join(pool->thread[i], NULL);
-	free(pool);
 }

@@ -34,6 +34,7 @@
 #define ROOM		65536	/* bytes */
 #define REPLY_LEN	480
 #define ALIGNMENT	4096
+#define USAGE		"disk <umfx> [snapshot <file>|commit|resize [<size>]]"
 
 /* A verb, done in the disk's worker. */
 struct live_call {
@@ -489,8 +490,7 @@ static void live_request(struct mc_request *req)
 	if (!*call.arg)
 		call.arg = NULL;
 	if (!call.blk) {
-		fail(&call, -ENODEV, "%.60s: no such disk; disk <umfx> [snapshot <file>|commit|resize [<size>]]",
-		     name);
+		fail(&call, -ENODEV, "%.60s: no such disk; " USAGE, name);
 	} else if (!call.run) {
 		fail(&call, -EINVAL, "%.60s: must be snapshot, commit or resize",
 		     verb);
