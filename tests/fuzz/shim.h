@@ -30,7 +30,9 @@ typedef unsigned long long u64;
 #define BIT_ULL(n)		(1ULL << (n))
 #define ALIGN(x, a)		(((x) + (a) - 1) & ~((typeof(x))(a) - 1))
 #define ARRAY_SIZE(a)		(sizeof(a) / sizeof((a)[0]))
+#define max_t(type, a, b)	((type)(a) > (type)(b) ? (type)(a) : (type)(b))
 #define BUILD_BUG_ON(cond)	_Static_assert(!(cond), #cond)
+#define __rcu
 #define __aligned(n)		__attribute__((aligned(n)))
 #define __printf(a, b)		__attribute__((format(printf, a, b)))
 #define fallthrough		__attribute__((fallthrough))
