@@ -57,6 +57,8 @@ like "a word that is none is named" "$(<"$(guest_log net)")" 'ip=nonsense: expec
 like "as is an interface that is not there" "$(<"$(guest_log net)")" 'no interface eth7'
 check "share= mounts a folder of the host" guest_exec net 'echo from the guest >/mnt/share/file'
 is "both ways" "$(cat "$WORK/share/file")" "from the guest"
+n=$(guest_exec net 'sed -n "s/^MemAvailable: *\([0-9]*\) kB/\1/p" /proc/meminfo')
+check "more than half of its memory is left to programs ($n KiB of $GUEST_MEM)" test "$n" -gt $((${GUEST_MEM%M} * 512))
 check "guest_stop ends it with status 0" guest_stop net
 
 done_testing
