@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Blocks of a pcapng file: type, length, body, options, length again. */
-#include <linux/kernel.h>
+#include <linux/align.h>
+#include <linux/limits.h>
 #include <linux/string.h>
 #include "pcapng.h"
 
@@ -96,12 +97,10 @@ static void put_end(struct writer *w, u8 *start)
 	memcpy(start + 4, &len, sizeof(len));
 }
 
-size_t umf_pcapng_intro(u8 to[UMF_PCAPNG_INTRO],
-			const struct umf_pcapng_if *iface)
+size_t umf_pcapng_section(u8 to[UMF_PCAPNG_SECTION],
+			  const struct umf_pcapng_if *iface)
 {
-	static const u8 nanoseconds = 9;	/* 10^-9 s */
 	struct writer w = { to };
-	u8 *start = to;
 
 	put_u32(&w, BLOCK_SECTION);
 	put_u32(&w, 0);
@@ -112,9 +111,16 @@ size_t umf_pcapng_intro(u8 to[UMF_PCAPNG_INTRO],
 	put_text(&w, SHB_HARDWARE, "User Mode Linux", UMF_PCAPNG_TEXT);
 	put_text(&w, SHB_OS, iface->os, UMF_PCAPNG_TEXT);
 	put_text(&w, SHB_PROGRAM, iface->program, UMF_PCAPNG_TEXT);
-	put_end(&w, start);
+	put_end(&w, to);
+	return w.at - to;
+}
 
-	start = w.at;
+size_t umf_pcapng_interface(u8 to[UMF_PCAPNG_INTERFACE],
+			    const struct umf_pcapng_if *iface)
+{
+	static const u8 nanoseconds = 9;	/* 10^-9 s */
+	struct writer w = { to };
+
 	put_u32(&w, BLOCK_INTERFACE);
 	put_u32(&w, 0);
 	put_u16(&w, iface->link);
@@ -123,8 +129,16 @@ size_t umf_pcapng_intro(u8 to[UMF_PCAPNG_INTRO],
 	put_text(&w, IF_NAME, iface->name, UMF_PCAPNG_TEXT);
 	put_text(&w, IF_ABOUT, iface->about, UMF_PCAPNG_TEXT);
 	put_option(&w, IF_TSRESOL, &nanoseconds, 1);
-	put_end(&w, start);
+	put_end(&w, to);
 	return w.at - to;
+}
+
+size_t umf_pcapng_intro(u8 to[UMF_PCAPNG_INTRO],
+			const struct umf_pcapng_if *iface)
+{
+	size_t len = umf_pcapng_section(to, iface);
+
+	return len + umf_pcapng_interface(to + len, iface);
 }
 
 static size_t tail_len(const struct umf_pcapng_packet *packet)
@@ -140,7 +154,7 @@ size_t umf_pcapng_head(u8 to[UMF_PCAPNG_HEAD],
 
 	put_u32(&w, BLOCK_PACKET);
 	put_u32(&w, UMF_PCAPNG_HEAD + packet->len + tail_len(packet));
-	put_u32(&w, 0);			/* the only interface */
+	put_u32(&w, packet->iface);
 	put_halves(&w, packet->time);
 	put_u32(&w, packet->len);
 	put_u32(&w, packet->len);

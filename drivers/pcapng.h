@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Blocks of a pcapng file with one interface. Pure: bytes into memory.
+ * Blocks of a pcapng file. Pure: bytes into memory; host tools compile it, too.
  *
  * The format is that of draft-ietf-opsawg-pcapng; numbers are in the byte order
  * of the machine, which the file's first block tells. Times count nanoseconds
@@ -19,7 +19,9 @@
 #define UMF_PCAPNG_TEXT		256	/* the same of what an interface says */
 
 /* Room that is enough, in bytes. */
-#define UMF_PCAPNG_INTRO	(5 * (UMF_PCAPNG_TEXT + 8) + 128)
+#define UMF_PCAPNG_SECTION	(2 * (UMF_PCAPNG_TEXT + 8) + 64)
+#define UMF_PCAPNG_INTERFACE	(2 * (UMF_PCAPNG_TEXT + 8) + 64)
+#define UMF_PCAPNG_INTRO	(UMF_PCAPNG_SECTION + UMF_PCAPNG_INTERFACE)
 #define UMF_PCAPNG_HEAD		28
 #define UMF_PCAPNG_TAIL		(UMF_PCAPNG_COMMENT + 48)
 #define UMF_PCAPNG_STATS	80
@@ -35,13 +37,20 @@ struct umf_pcapng_if {
 
 struct umf_pcapng_packet {
 	u64 time;
+	u32 iface;		/* which of the interfaces, from 0 */
 	u32 len;
 	bool tx;
 	u64 lost;		/* packets that should stand before it */
 	const char *comment;	/* NULL: none */
 };
 
-/* Each returns the bytes it wrote. The first blocks: section and interface. */
+/* Each returns the bytes it wrote. What a file begins with. */
+size_t umf_pcapng_section(u8 to[UMF_PCAPNG_SECTION],
+			  const struct umf_pcapng_if *iface);
+/* Before its first packet. They count in the order they come. */
+size_t umf_pcapng_interface(u8 to[UMF_PCAPNG_INTERFACE],
+			    const struct umf_pcapng_if *iface);
+/* Both, for a file with one interface. */
 size_t umf_pcapng_intro(u8 to[UMF_PCAPNG_INTRO],
 			const struct umf_pcapng_if *iface);
 /* What stands before a packet's bytes, and behind them. */
