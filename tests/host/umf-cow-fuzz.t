@@ -8,38 +8,17 @@ cow=$BIN/umf-cow
 [ -x "$cow" ] || skip_all "there is no $cow; make tools"
 cd "$WORK" || exit 1
 
-# old <file> <version> <bytes of a sector>: a delta on before, with version 7 in sectors 0 to 7 and 16 to 23
-old()
-{
-	perl -e '
-		my ($file, $version, $unit) = @ARGV;
-		my ($mtime, $size, $path) = ((stat "before")[9], 4 << 20, pack "a4096", "'"$WORK"'/before");
-		my $len = $size / $unit / 8;
-		my $head = $version == 2 ? pack("NNa*NQ>N", 0x4f4f4f4d, 2, $path, $mtime, $size, $unit) :
-			pack("NNNQ>NNNa*", 0x4f4f4f4d, 3, $mtime, $size, $unit, 4096, 0, $path);
-		my $map = $version == 2 ? length $head : 8192;
-		my $to = $version == 2 ? $unit : 4096;
-		my $data = $to * int(($map + $len + $to - 1) / $to);
-		open my $in, "<", "new" or die;
-		read $in, my $new, 12288;
-		open my $out, ">", $file or die;
-		for ([0, $head], [$map, $unit == 4096 ? "\5" : "\377\0\377"], [$data, substr $new, 0, 4096],
-		     [$data + 8192, substr $new, 8192]) {
-			seek $out, $$_[0], 0;
-			print $out $$_[1];
-		}
-		truncate $out, $data + $size' "$@"
-}
 raw_image new 12k 7
 raw_image base 4M 1
 cp base before
 source=$TOP/tools
 if "${CC:-gcc}" -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined -std=gnu11 -D_GNU_SOURCE -I/usr/include/fuse3 \
-	-I"$TOP/drivers" -I"$source/umf-cow/host" -o asan "$source"/umf-cow/*.c "$source"/lib/{units,xalloc}.c \
+	-I"$TOP/drivers" -include "$source/kernel/kernel.h" -idirafter "$TOP/build/tools/kernel" -o asan \
+	"$source"/umf-cow/*.c "$source"/lib/{message,units,xalloc}.c \
 	"$TOP"/drivers/{blk_cow,blk_image,blk_io_user,blk_file_user}.c -lfuse3 -ljansson -lpthread 2>/dev/null; then
 	"$blkprobe" write before 10 100 2
 	"$cow" convert -f -O cow -b base before seed3
-	old seed2 2 512
+	old_delta seed2 2 512
 	mkdir fuzz
 	perl -e '
 		srand 7;

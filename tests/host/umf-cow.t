@@ -149,32 +149,10 @@ refused "merge of a raw image" "base: is a raw image" merge base
 
 # ---- version 2, and other units ----
 
-# old <file> <version> <bytes of a sector>: a delta on before, with version 7 in sectors 0 to 7 and 16 to 23
-old()
-{
-	perl -e '
-		my ($file, $version, $unit) = @ARGV;
-		my ($mtime, $size, $path) = ((stat "before")[9], 4 << 20, pack "a4096", "'"$WORK"'/before");
-		my $len = $size / $unit / 8;
-		my $head = $version == 2 ? pack("NNa*NQ>N", 0x4f4f4f4d, 2, $path, $mtime, $size, $unit) :
-			pack("NNNQ>NNNa*", 0x4f4f4f4d, 3, $mtime, $size, $unit, 4096, 0, $path);
-		my $map = $version == 2 ? length $head : 8192;
-		my $to = $version == 2 ? $unit : 4096;
-		my $data = $to * int(($map + $len + $to - 1) / $to);
-		open my $in, "<", "new" or die;
-		read $in, my $new, 12288;
-		open my $out, ">", $file or die;
-		for ([0, $head], [$map, $unit == 4096 ? "\5" : "\377\0\377"], [$data, substr $new, 0, 4096],
-		     [$data + 8192, substr $new, 8192]) {
-			seek $out, $$_[0], 0;
-			print $out $$_[1];
-		}
-		truncate $out, $data + $size' "$@"
-}
 raw_image new 12k 7
 for v in "2 512" "2 4096" "3 4096"; do
 	read -r version unit <<<"$v"
-	old old "$version" "$unit"
+	old_delta old "$version" "$unit"
 	"$cow" convert -f old got
 	is "version $version, sectors of $unit: read" "$(map_of got 40)" "0 7 v7, 8 15 v1, 16 23 v7, 24 39 v1"
 	check "... made version 3" "$cow" convert -f -O cow old new3
@@ -182,7 +160,7 @@ for v in "2 512" "2 4096" "3 4096"; do
 	check "... merged down" eval "\"$cow\" clone -f --copy before below && touch -r before below && \"$cow\" merge -q -b below old"
 	check "... the same" cmp below got
 done
-old old 2 512
+old_delta old 2 512
 check "a delta on version 2" "$cow" create -f -b old over
 refused "into which it is not merged" "old: is of version 2, which is only read" merge over
 rm -f old over new3

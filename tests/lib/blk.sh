@@ -14,6 +14,8 @@
 #   plug <umid> umf<x>=<…>, unplug <umid> umf<x>
 #   expect_refused <description> <umid> umf<x>=<…> <wanted, extended regex>
 #   raw_image <file> <size> [version]     a new file, of that version if one is given
+#   old_delta <file> <version> <unit>     a delta in that version of UML's COW format, of sectors of so many bytes, on the file
+#                                         before; it has the file new in its bytes 0 to 4095 and 8192 to 12287
 #   blk_boot_host <umid> [argument…]      blk_boot, with the host's programs: /host is its root, for host_exec
 #   host_exec <umid> <command>            runs it in there; what it writes outside of the guest's own /dev, /tmp, /run is
 #                                         the host's
@@ -107,6 +109,28 @@ expect_refused()
 	else
 		like "$1" "$reply" "$4"
 	fi
+}
+
+old_delta()
+{
+	perl -e '
+		my ($file, $version, $unit) = @ARGV;
+		my ($mtime, $size, $path) = ((stat "before")[9], 4 << 20, pack "a4096", "'"$WORK"'/before");
+		my $len = $size / $unit / 8;
+		my $head = $version == 2 ? pack("NNa*NQ>N", 0x4f4f4f4d, 2, $path, $mtime, $size, $unit) :
+			pack("NNNQ>NNNa*", 0x4f4f4f4d, 3, $mtime, $size, $unit, 4096, 0, $path);
+		my $map = $version == 2 ? length $head : 8192;
+		my $to = $version == 2 ? $unit : 4096;
+		my $data = $to * int(($map + $len + $to - 1) / $to);
+		open my $in, "<", "new" or die;
+		read $in, my $new, 12288;
+		open my $out, ">", $file or die;
+		for ([0, $head], [$map, $unit == 4096 ? "\5" : "\377\0\377"], [$data, substr $new, 0, 4096],
+		     [$data + 8192, substr $new, 8192]) {
+			seek $out, $$_[0], 0;
+			print $out $$_[1];
+		}
+		truncate $out, $data + $size' "$@"
 }
 
 raw_image()

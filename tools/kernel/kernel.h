@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The few kernel names that the segment's files use, for host programs that
- * compile those files as they are: net_segment.c, net_segment_user.c and
- * net_switch.c. Included before everything else (-include); the headers they
- * ask for are empty files.
+ * The few kernel names that the files use which host programs compile as they
+ * are: a segment's, an image's, pcapng.c. Included before everything else
+ * (-include); the headers they ask for are empty files, see Makefile.inc.
+ *
+ * Whoever has a clock of its own, as the fuzzer, defines jiffies and what goes
+ * with it before.
  */
 #ifndef __KERNEL_H
 #define __KERNEL_H
@@ -30,10 +32,15 @@ typedef unsigned long long u64;
 #ifndef __aligned
 #define __aligned(x)		__attribute__((aligned(x)))
 #endif
+#define __printf(a, b)		__attribute__((format(printf, a, b)))
+#define U64_MAX			(~0ULL)
 #define BUILD_BUG_ON(bad)	_Static_assert(!(bad), #bad)
 #define ALIGN(x, a)		(((x) + (a) - 1) & ~((__typeof__(x))(a) - 1))
 #define ARRAY_SIZE(a)		(sizeof(a) / sizeof((a)[0]))
 #define max_t(type, a, b)	((type)(a) > (type)(b) ? (type)(a) : (type)(b))
+#define min(a, b)		((a) < (b) ? (a) : (b))
+#define ilog2(n)		(31 - __builtin_clz(n))
+#define div_u64(a, b)		((a) / (b))
 #define BIT(n)			(1UL << (n))
 #define BIT_ULL(n)		(1ULL << (n))
 #define __ffs64(x)		((unsigned int)__builtin_ctzll(x))
@@ -80,11 +87,14 @@ static inline void sync_set_bit(unsigned int nr, unsigned long *addr)
 
 #define GFP_KERNEL		0
 #define kzalloc_obj(obj)	((__typeof__(obj) *)calloc(1, sizeof(obj)))
+#define vzalloc(size)		calloc(1, size)
 #define kfree(p)		free((void *)(p))
+#define vfree(p)		kfree(p)
+#define vscnprintf		vsnprintf
 #define kstrdup(s, gfp)		strdup(s)
 #define kstrndup(s, n, gfp)	strndup(s, n)
 
-static inline char *kasprintf(int gfp, const char *fmt, ...)
+static inline __printf(2, 3) char *kasprintf(int gfp, const char *fmt, ...)
 {
 	char *text;
 	va_list ap;
@@ -97,13 +107,23 @@ static inline char *kasprintf(int gfp, const char *fmt, ...)
 	return text;
 }
 
-static inline void strscpy(char *to, const char *from, size_t size)
+/* As the kernel's: what does not fit is cut off, and said. */
+static inline ssize_t strscpy(char *to, const char *from, size_t size)
 {
-	snprintf(to, size, "%s", from);
+	size_t len = strnlen(from, size);
+
+	if (len == size) {
+		memcpy(to, from, size - 1);
+		to[size - 1] = '\0';
+		return -E2BIG;
+	}
+	memcpy(to, from, len + 1);
+	return len;
 }
 
 /* ---- time ---- */
 
+#ifndef jiffies
 #define HZ			1000UL
 #define time_before(a, b)	((long)((a) - (b)) < 0)
 #define usleep_range(min, max)	usleep(min)
@@ -117,10 +137,15 @@ static inline unsigned long kernel_jiffies(void)
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	return ts.tv_sec * HZ + ts.tv_nsec / 1000000;
 }
+#endif
+
+/* The drivers tell of what the program says itself. */
+#define pr_info(...)		((void)0)
 
 /* One line a second; the program says what it is called. */
 extern const char *const kernel_program;
 
+#ifndef pr_warn_ratelimited
 #define pr_warn_ratelimited(...) do {					\
 		static unsigned long kernel_next;			\
 									\
@@ -130,6 +155,7 @@ extern const char *const kernel_program;
 			fprintf(stderr, __VA_ARGS__);			\
 		}							\
 	} while (0)
+#endif
 
 /* ---- what arch/um calls the host ---- */
 

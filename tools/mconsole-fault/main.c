@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "../lib/message.h"
 #include "../lib/units.h"
 #include "../lib/xalloc.h"
 #include "fault_params.h"
@@ -29,11 +30,9 @@ void tool_usage(const char *fmt, ...)
 {
 	va_list ap;
 
-	fprintf(stderr, NAME ": ");
 	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
+	message(NAME, fmt, ap, "");
 	va_end(ap);
-	fputc('\n', stderr);
 	exit(TOOL_USAGE);
 }
 

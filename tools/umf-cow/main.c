@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "../lib/message.h"
 #include "../lib/units.h"
 #include "tool.h"
 
@@ -78,11 +79,9 @@ void fail(const char *fmt, ...)
 	va_list ap;
 
 	progress_end();
-	fprintf(stderr, NAME ": ");
 	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
+	message(NAME, fmt, ap, "");
 	va_end(ap);
-	fputc('\n', stderr);
 	exit(TOOL_FAILED);
 }
 
@@ -90,11 +89,9 @@ void usage(const char *fmt, ...)
 {
 	va_list ap;
 
-	fprintf(stderr, NAME ": ");
 	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
+	message(NAME, fmt, ap, "");
 	va_end(ap);
-	fputc('\n', stderr);
 	exit(TOOL_USAGE);
 }
 

@@ -4,7 +4,7 @@
  *
  * drivers/blk_cow.c (format), blk_image.c (opening, locks, refusals),
  * blk_io_user.c (moving sectors) and blk_file_user.c are compiled for the host
- * as they are; host/ has the few kernel names they use.
+ * as they are; tools/kernel has the few kernel names they use.
  */
 #ifndef __UMF_COW_TOOL_H
 #define __UMF_COW_TOOL_H

@@ -10,6 +10,7 @@
 #include <getopt.h>
 #include <poll.h>
 #include <signal.h>
+#include "../lib/message.h"
 #include "port.h"
 
 #define WATCH_PERIOD	250	/* ms between two looks for ports that died */
@@ -23,24 +24,18 @@ void say(const char *fmt, ...)
 {
 	va_list ap;
 
-	fprintf(stderr, NAME ": ");
 	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
+	message(NAME, fmt, ap, "");
 	va_end(ap);
-	fputc('\n', stderr);
 }
 
 void fatal(const char *fmt, ...)
 {
-	int err = errno;
 	va_list ap;
 
-	fprintf(stderr, NAME ": ");
-	errno = err;
 	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
+	message(NAME, fmt, ap, "");
 	va_end(ap);
-	fputc('\n', stderr);
 	if (port.seg)
 		umf_segment_leave(port.seg);
 	exit(PORT_FAILED);
@@ -50,11 +45,9 @@ static void usage(const char *fmt, ...)
 {
 	va_list ap;
 
-	fprintf(stderr, NAME ": ");
 	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
+	message(NAME, fmt, ap, "; " NAME " --help tells more");
 	va_end(ap);
-	fprintf(stderr, "; " NAME " --help tells more\n");
 	exit(PORT_USAGE);
 }
 

@@ -13,21 +13,10 @@
 #include <linux/virtio_net.h>
 #include <poll.h>
 #include <signal.h>
+#include "pcapng.h"
 #include "port.h"
 
 #define BUFFER		(1 << 20)
-#define PAGE_SIZE	4096
-
-enum {
-	BLOCK_SECTION	= 0x0a0d0d0a,
-	BLOCK_INTERFACE	= 1,
-	BLOCK_PACKET	= 6,
-	OPT_END		= 0,
-	OPT_IF_NAME	= 2,
-	OPT_IF_DESCRIPTION = 3,
-	OPT_IF_TSRESOL	= 9,
-	LINK_ETHERNET	= 1,
-};
 
 struct watch {
 	struct port *port;
@@ -88,72 +77,36 @@ static void flush(struct watch *watch)
 
 /* ---- blocks ---- */
 
-static u8 *block_begin(struct watch *watch, u32 type, size_t room)
+/* Where the next block goes, with room for @len bytes. */
+static u8 *block_at(struct watch *watch, size_t len)
 {
-	u8 *block;
-
-	if (watch->used + room + 64 > BUFFER)
+	if (watch->used + len > BUFFER)
 		flush(watch);
-	block = watch->buffer + watch->used;
-	memcpy(block, &type, 4);
-	return block + 8;
-}
-
-static u8 *put(u8 *at, const void *data, size_t len)
-{
-	memcpy(at, data, len);
-	memset(at + len, 0, -len & 3);
-	return at + ALIGN(len, 4);
-}
-
-static u8 *put_option(u8 *at, u16 code, const void *data, u16 len)
-{
-	u16 head[] = { code, len };
-
-	return put(put(at, head, sizeof(head)), data, len);
-}
-
-static void block_end(struct watch *watch, u8 *end)
-{
-	u8 *block = watch->buffer + watch->used;
-	u32 len = end + 4 - block;
-
-	memcpy(block + 4, &len, 4);
-	memcpy(end, &len, 4);
-	watch->used += len;
+	return watch->buffer + watch->used;
 }
 
 static void put_section(struct watch *watch)
 {
-	struct {
-		u32 magic;
-		u16 major, minor;
-		u64 length;
-	} __attribute__((packed)) head = { 0x1a2b3c4d, 1, 0, -1ULL };
-	u8 *at = block_begin(watch, BLOCK_SECTION, sizeof(head));
+	const struct umf_pcapng_if iface = {
+		.program = NAME " " UMF_PORT_VERSION,
+	};
 
-	block_end(watch, put(at, &head, sizeof(head)));
+	watch->used += umf_pcapng_section(block_at(watch, UMF_PCAPNG_SECTION),
+					  &iface);
 }
 
 static void put_interface(struct watch *watch, unsigned int port)
 {
-	struct {
-		u16 link, reserved;
-		u32 snaplen;
-	} head = { LINK_ETHERNET, 0, 0 };
 	char name[UMF_SEG_LABEL], text[160];
-	u8 resolution = 9;
-	u8 *at = block_begin(watch, BLOCK_INTERFACE, 512);
+	const struct umf_pcapng_if iface = {
+		.name = name, .about = text, .link = UMF_PCAPNG_ETHERNET,
+	};
 
 	umf_segment_label(watch->port->seg, port, name);
 	snprintf(text, sizeof(text), "port %u of segment %.100s", port,
 		 watch->port->name);
-	at = put(at, &head, sizeof(head));
-	at = put_option(at, OPT_IF_NAME, name, strlen(name));
-	at = put_option(at, OPT_IF_DESCRIPTION, text, strlen(text));
-	at = put_option(at, OPT_IF_TSRESOL, &resolution, 1);
-	at = put_option(at, OPT_END, "", 0);
-	block_end(watch, at);
+	watch->used += umf_pcapng_interface(block_at(watch, UMF_PCAPNG_INTERFACE),
+					    &iface);
 	watch->interface[port] = ++watch->interfaces;
 }
 
@@ -191,9 +144,8 @@ static void fill_checksum(u8 *frame, u32 len, const u8 *vnet)
 static void put_frame(struct watch *watch, unsigned int port,
 		      const struct umf_ring_rec *rec, const u8 *data)
 {
+	struct umf_pcapng_packet packet = { .len = rec->len };
 	struct timespec ts;
-	u32 head[5];
-	u64 now;
 	u8 *at;
 
 	if (!watch->interface[port] ||
@@ -202,17 +154,15 @@ static void put_frame(struct watch *watch, unsigned int port,
 		put_interface(watch, port);
 	}
 	clock_gettime(CLOCK_REALTIME, &ts);
-	now = ts.tv_sec * 1000000000ULL + ts.tv_nsec;
-	head[0] = watch->interface[port] - 1;
-	head[1] = now >> 32;
-	head[2] = now;
-	head[3] = rec->len;
-	head[4] = rec->len;
-	at = put(block_begin(watch, BLOCK_PACKET, sizeof(head) + rec->len),
-		 head, sizeof(head));
-	put(at, data, rec->len);
+	packet.time = ts.tv_sec * 1000000000ULL + ts.tv_nsec;
+	packet.iface = watch->interface[port] - 1;
+	at = block_at(watch, UMF_PCAPNG_HEAD + rec->len + UMF_PCAPNG_TAIL);
+	at += umf_pcapng_head(at, &packet);
+	memcpy(at, data, rec->len);
 	fill_checksum(at, rec->len, rec->vnet);
-	block_end(watch, at + ALIGN(rec->len, 4));
+	at += rec->len;
+	at += umf_pcapng_tail(at, &packet);
+	watch->used = at - watch->buffer;
 	watch->frames++;
 }
 
