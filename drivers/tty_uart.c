@@ -472,6 +472,7 @@ static void umf_tty_shutdown(struct uart_port *port)
 	uart_port_lock_irqsave(port, &flags);
 	tty->open = false;
 	tty->breaking = false;
+	port->x_char = 0;	/* as the core does with all else it had */
 	umf_tty_fault_drop(&tty->lane[UMF_DIR_RX]);
 	uart_port_unlock_irqrestore(port, flags);
 }

@@ -14,7 +14,8 @@
  *	miwait <lines> <ms>	TIOCMIWAIT on cd,cts,dsr,rng; prints how long
  *	lsr			TIOCSERGETLSR: empty or busy
  *	excl			TIOCEXCL
- *	break <ms>
+ *	break <ms>|on
+ *	stop			TCXONC: asks the other end to stop
  *	write <text>		with \xx for a byte in hex
  *	fill <n>		n bytes of a known sequence
  *	drain			tcdrain; prints how long since the last fill
@@ -502,11 +503,13 @@ static void set_lines(int request, char *text)
 		fail("TIOCMBIS");
 }
 
-static void do_break(int ms)
+static void do_break(const char *time)
 {
 	if (ioctl(fd, TIOCSBRK))
 		fail("TIOCSBRK");
-	usleep(ms * 1000);
+	if (!strcmp(time, "on"))
+		return;
+	usleep(atoi(time) * 1000);
 	if (ioctl(fd, TIOCCBRK))
 		fail("TIOCCBRK");
 }
@@ -673,7 +676,9 @@ int main(int argc, char **argv)
 		else if (!strcmp(word, "excl"))
 			ioctl(fd, TIOCEXCL);
 		else if (!strcmp(word, "break"))
-			do_break(atoi(arg()));
+			do_break(arg());
+		else if (!strcmp(word, "stop"))
+			ioctl(fd, TCXONC, TCIOFF);
 		else if (!strcmp(word, "write"))
 			write_text(arg());
 		else if (!strcmp(word, "fill"))
