@@ -91,12 +91,12 @@ calm()
 
 # delays <what> <netem's words> <distance of the quartiles> <the rule's words>: both as asked, and as each other. The bounds
 # are more than 4.5 deviations of the estimates on a quiet machine. One that is not makes pings late, never early: they
-# are tried again, and what is wrong is wrong each time; on one that is never quiet nothing is said.
+# are tried again, and what is wrong is wrong each time.
 delays()
 {
-	local try good='' quiet=''
+	local try wrong=0 good=false
 
-	for try in 1 2 3; do
+	for try in {1..20}; do
 		calm || continue
 		netem "delay 20ms $2"
 		round_trips || { netem_off && continue; }
@@ -108,16 +108,14 @@ delays()
 		net_clear n1
 		good="near $theirs 20600 1000 && near $median 20600 1000 && near $theirs_middle $3 900 && near $middle $3 900 &&
 			near $theirs $median 1000 && near $theirs_middle $middle 1000"
-		! eval "$good" || { quiet=1 && break; }
+		! eval "$good" || break
 		calm || continue
-		quiet=1
 		diag "$1, try $try: netem $theirs and $theirs_middle, the rule $median and $middle us"
+		wrong=$((wrong + 1))
+		[ "$wrong" -lt 3 ] || break
 	done
-	if [ -z "$quiet" ]; then
-		skip "$1" "the machine is too busy to measure it"
-		return
-	fi
-	check "$1: median $theirs us by netem, $median by the rule; quartiles $theirs_middle and $middle apart" eval "$good"
+	check "$1: median ${theirs:-?} us by netem, ${median:-?} by the rule; quartiles ${theirs_middle:-?} and ${middle:-?} apart" \
+		eval "$good"
 }
 
 delays "delay 20 ms" "" 100 ""

@@ -71,17 +71,28 @@ net_clear n3
 
 # ---- in time ----
 
-listen 4 2
-rule n1 partition a=n1,n2 b=n3,n4 at=+500ms for=700ms
-like "before at= it waits" "$(fault n1 stats r)" " state=waiting "
-shoot 2 "$(net_mac 4)" 200 100 10000
-finish 2 "$(net_mac 4)"
-seen=$(heard 4)
-lost=$(lost_numbers 200)
-is "at=+500ms for=700ms: a run of frames is lost" "$lost" "$(seq -s ' ' "${lost%% *}" "${lost##* }")"
-check "... which begins and ends ($(wc -w <<<"$lost"))" test "$(wc -w <<<"$lost")" -ge 10 -a "$(wc -w <<<"$lost")" -le 150
-like "... spent" "$(fault n1 stats r)" " state=spent "
-net_clear n1
+# timed: sets $lost, what a partition of 700 ms takes of 200 frames 10 ms apart
+timed()
+{
+	listen 4 2
+	rule n1 partition a=n1,n2 b=n3,n4 at=+500ms for=700ms
+	waiting=$(fault n1 stats r)
+	shoot 2 "$(net_mac 4)" 200 100 10000
+	finish 2 "$(net_mac 4)"
+	seen=$(heard 4)
+	lost=$(lost_numbers 200)
+	spent=$(fault n1 stats r)
+	net_clear n1
+	[ "$(wc -w <<<"$lost")" -ge 10 ] && [ "$(wc -w <<<"$lost")" -le 72 ]
+}
+
+# A sender that was held up catches up, and so more are lost; not each time.
+until_true 30 timed
+status=$?
+is "at=+500ms for=700ms: as many frames are lost ($(wc -w <<<"$lost"))" "$status" 0
+is "... in a run" "$lost" "$(seq -s ' ' "${lost%% *}" "${lost##* }")"
+like "before at= it waits" "$waiting" " state=waiting "
+like "... spent" "$spent" " state=spent "
 
 # ---- what has been sent before: lost if it is still on its way ----
 
