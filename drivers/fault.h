@@ -200,6 +200,11 @@ struct umf_site_ops {
 	void (*release)(struct umf_rule *rule);
 	/* Do the class's own filters (not dir=) accept it? Any context. */
 	bool (*match)(const struct umf_rule *rule, const struct umf_op *op);
+	/*
+	 * For an operation that stands for several: is it sure that match()
+	 * would accept none of them? Optional. Any context.
+	 */
+	bool (*excludes)(const struct umf_rule *rule, const struct umf_op *op);
 	/* What is done to what, in a few words for the event log. */
 	void (*describe)(const struct umf_op *op,
 			 const struct umf_effect *effect, char *buf, size_t len);
@@ -269,6 +274,13 @@ static inline bool umf_site_active(const struct umf_site *site)
  * inside rcu_read_lock(); any context but NMI.
  */
 struct umf_verdict umf_decide(struct umf_site *site, const struct umf_op *op);
+/*
+ * For @op that stands for @n operations: true when no rule can match any of
+ * them. They are counted then as if each had been decided, and need not be;
+ * else nothing has changed. In the same context.
+ */
+bool umf_pass_all(struct umf_site *site, const struct umf_op *op,
+		  unsigned int n);
 
 /* Is a rule with this level action in force? */
 bool umf_site_level(struct umf_site *site, enum umf_action_id action);

@@ -205,6 +205,43 @@ struct umf_verdict umf_decide(struct umf_site *site, const struct umf_op *op)
 	return verdict;
 }
 
+/* Would rule_fires() say no, and change nothing but a count? */
+static bool rule_excludes(struct umf_rule *rule, const struct umf_op *op,
+			  u64 now)
+{
+	const struct umf_spec *spec = &rule->spec;
+	const struct umf_site_ops *ops = rule->site->ops;
+	unsigned long flags;
+	bool open;
+
+	if ((rule_action(rule)->flags & UMF_AF_LEVEL) ||
+	    READ_ONCE(rule->suspended) ||
+	    (umf_has(spec, UMF_K_DIR) && spec->val[UMF_K_DIR].a != op->dir) ||
+	    (ops->excludes && ops->excludes(rule, op)))
+		return true;
+	spin_lock_irqsave(&rule->lock, flags);
+	open = umf_trigger_phase(&rule->trig, spec, now) == UMF_OPEN;
+	spin_unlock_irqrestore(&rule->lock, flags);
+	return !open;
+}
+
+bool umf_pass_all(struct umf_site *site, const struct umf_op *op,
+		  unsigned int n)
+{
+	u64 now = ktime_get_ns();
+	struct umf_rule *rule;
+
+	list_for_each_entry_rcu(rule, &site->rules, list)
+		if (!rule_excludes(rule, op, now))
+			return false;
+	list_for_each_entry_rcu(rule, &site->rules, list)
+		if (!(rule_action(rule)->flags & UMF_AF_LEVEL) &&
+		    !READ_ONCE(rule->suspended))
+			atomic64_add(n, &rule->evaluated);
+	atomic64_add(n, &site->index);
+	return true;
+}
+
 /* ---- edges ---- */
 
 /*

@@ -2,8 +2,9 @@
 /*
  * What a verdict does to a frame.
  *
- * The fault core is asked about wire frames only: with a rule on the device a
- * GSO frame is segmented first, in either direction. It is asked
+ * The fault core is asked about wire frames only: a GSO frame is segmented
+ * first, in either direction, unless no rule can match any segment of it. It is
+ * asked
  *
  *	rx: once for a frame, peer= is its source MAC;
  *	tx: once for a frame, of the rules without peer=; then, if there is any
@@ -38,6 +39,7 @@
 #include <net/ip6_checksum.h>
 #include <net/ipv6.h>
 #include "net.h"
+#include "net_filter.h"
 
 #define LIMIT_DEFAULT	1000
 #define ALL_PORTS	-1
@@ -47,13 +49,14 @@
 struct umf_net_op {
 	struct umf_op op;
 	struct sk_buff *skb;
+	const struct umf_net_gso *gso;	/* of umf_pass_all() */
 	u64 peer;
 	bool per_port;
 };
 
 /* A rule, compiled. */
 struct umf_net_rule {
-	struct bpf_prog *prog;	/* NULL: any frame */
+	struct umf_net_filter filter;
 	bool per_port;
 	/*
 	 * For each direction, under umf_net_fault.lock. rate: when all that
@@ -93,71 +96,7 @@ static struct umf_net *net_of(struct umf_site *site)
 	return container_of(site, struct umf_net, fault.site);
 }
 
-/* ---- rules: bpf= and peer= ---- */
-
-/* The next "code jt jf k"; the text after it, or NULL. */
-static const char *parse_insn(const char *text, struct sock_filter *insn)
-{
-	unsigned int code, jt, jf, k;
-	int end = 0;
-
-	if (sscanf(text, "%u %u %u %u%n", &code, &jt, &jf, &k, &end) != 4 ||
-	    code > U16_MAX || jt > U8_MAX || jf > U8_MAX)
-		return NULL;
-	*insn = (struct sock_filter){ code, jt, jf, k };
-	return text + end;
-}
-
-static int parse_bpf(const char *text, struct bpf_prog **prog,
-		     struct umf_reply *reply)
-{
-	struct sock_fprog_kern fprog = {};
-	unsigned int i, len;
-	int end = 0, err;
-
-	if (sscanf(text, "%u%n", &len, &end) != 1 || !len || len > BPF_MAXINSNS)
-		return umf_fail(reply, -EINVAL,
-				"bpf: must begin with a count from 1 to %u",
-				BPF_MAXINSNS);
-	fprog.filter = kcalloc(len, sizeof(*fprog.filter), GFP_KERNEL);
-	if (!fprog.filter)
-		return umf_fail(reply, -ENOMEM, "out of memory");
-	fprog.len = len;
-	text += end;
-	err = -EINVAL;
-	for (i = 0; i < len; i++) {
-		if (!*text || !strcmp(text, ",")) {
-			umf_fail(reply, err, "bpf: %u instructions, not %u as its count says",
-				 i, len);
-			goto out;
-		}
-		if (*text != ',') {
-			umf_fail(reply, err, "bpf: '%.20s' where a comma and instruction %u belong",
-				 text, i + 1);
-			goto out;
-		}
-		text = parse_insn(text + 1, &fprog.filter[i]);
-		if (!text) {
-			umf_fail(reply, err, "bpf: instruction %u is not 'code jt jf k' in range",
-				 i + 1);
-			goto out;
-		}
-	}
-	if (!strcmp(text, ","))
-		text++;
-	if (*text) {
-		umf_fail(reply, err, "bpf: '%.20s' stands after the %u instructions of its count",
-			 text, len);
-		goto out;
-	}
-	err = bpf_prog_create(prog, &fprog);
-	if (err)
-		umf_fail(reply, err, "bpf: the kernel rejects the program (error %d)",
-			 err);
-out:
-	kfree(fprog.filter);
-	return err;
-}
+/* ---- rules ---- */
 
 static int fault_prepare(struct umf_rule *rule, struct umf_reply *reply)
 {
@@ -180,7 +119,8 @@ static int fault_prepare(struct umf_rule *rule, struct umf_reply *reply)
 	if (!own)
 		return umf_fail(reply, -ENOMEM, "out of memory");
 	if (umf_has(spec, UMF_K_BPF)) {
-		err = parse_bpf(spec->val[UMF_K_BPF].text, &own->prog, reply);
+		err = umf_net_filter_parse(&own->filter,
+					   spec->val[UMF_K_BPF].text, reply);
 		if (err) {
 			kfree(own);
 			return err;
@@ -209,8 +149,7 @@ static void fault_release(struct umf_rule *rule)
 		atomic_dec(&net_of(rule->site)->fault.partitions);
 	if (rule->spec.action == UMF_A_MACFLAP)
 		atomic_dec(&net_of(rule->site)->fault.flaps);
-	if (own->prog)
-		bpf_prog_destroy(own->prog);
+	umf_net_filter_free(&own->filter);
 	kfree(own);
 }
 
@@ -219,17 +158,31 @@ u64 *umf_net_fault_due(const struct umf_rule *rule)
 	return &((struct umf_net_rule *)rule->priv)->due;
 }
 
+/* Is it a rule for another turn, or another peer? */
+static bool is_other(const struct umf_rule *rule, const struct umf_net_op *nop)
+{
+	bool has_peer = umf_has(&rule->spec, UMF_K_PEER);
+
+	return (nop->op.dir == UMF_DIR_TX && has_peer != nop->per_port) ||
+	       (has_peer && rule->spec.val[UMF_K_PEER].a != nop->peer);
+}
+
 static bool fault_match(const struct umf_rule *rule, const struct umf_op *op)
 {
 	const struct umf_net_op *nop = container_of_const(op, struct umf_net_op, op);
 	const struct umf_net_rule *own = rule->priv;
-	bool has_peer = umf_has(&rule->spec, UMF_K_PEER);
 
-	if (op->dir == UMF_DIR_TX && has_peer != nop->per_port)
-		return false;
-	if (has_peer && rule->spec.val[UMF_K_PEER].a != nop->peer)
-		return false;
-	return !own->prog || bpf_prog_run(own->prog, nop->skb);
+	return !is_other(rule, nop) &&
+	       umf_net_filter_match(&own->filter, nop->skb);
+}
+
+static bool fault_excludes(const struct umf_rule *rule, const struct umf_op *op)
+{
+	const struct umf_net_op *nop = container_of_const(op, struct umf_net_op, op);
+	const struct umf_net_rule *own = rule->priv;
+
+	return is_other(rule, nop) ||
+	       umf_net_filter_excludes(&own->filter, nop->skb, nop->gso);
 }
 
 /* ---- which bits ---- */
@@ -1031,21 +984,73 @@ static void apply(struct umf_net *net, struct sk_buff *skb,
 		pass_copies(net, skb, &path, copies);
 }
 
-static void decide(struct umf_net *net, struct sk_buff *skb, u64 peer,
-		   const struct umf_net_path *path)
+static struct umf_net_op net_op(const struct umf_net_path *path,
+				struct sk_buff *skb, u64 peer)
 {
-	struct umf_net_op nop = {
+	return (struct umf_net_op){
 		.op = { .dir = path->dir, .len = skb->len },
 		.skb = skb,
 		.peer = peer,
 		.per_port = path->port != ALL_PORTS,
 	};
+}
+
+static void decide(struct umf_net *net, struct sk_buff *skb, u64 peer,
+		   const struct umf_net_path *path)
+{
+	struct umf_net_op nop = net_op(path, skb, peer);
 	struct umf_verdict verdict;
 
 	rcu_read_lock();
 	verdict = umf_decide(&net->fault.site, &nop.op);
 	apply(net, skb, &verdict, *path);
 	rcu_read_unlock();
+}
+
+/* Does no rule match any segment of it? They are counted then. */
+static bool passes_whole(struct umf_net *net, struct sk_buff *skb, u64 peer,
+			 const struct umf_net_path *path)
+{
+	struct umf_net_op nop = net_op(path, skb, peer);
+	struct umf_net_gso gso;
+	bool whole;
+
+	if (!umf_net_gso_look(skb, &gso))
+		return false;
+	nop.gso = &gso;
+	rcu_read_lock();
+	whole = umf_pass_all(&net->fault.site, &nop.op, gso.segs);
+	rcu_read_unlock();
+	return whole;
+}
+
+static void decide_each(struct umf_net *net, struct sk_buff *skb, u64 peer,
+			const struct umf_net_path *path)
+{
+	struct sk_buff *segs, *next;
+	struct umf_note note;
+
+	if (!skb_is_gso(skb)) {
+		decide(net, skb, peer, path);
+		return;
+	}
+	if (passes_whole(net, skb, peer, path)) {
+		note.len = 0;
+		capture(net, skb, path, &note);
+		pass(net, skb, path);
+		return;
+	}
+	/* As they would be on a wire: checksums done. */
+	segs = __skb_gso_segment(skb, 0, path->dir == UMF_DIR_TX);
+	if (IS_ERR_OR_NULL(segs)) {
+		lose(net, skb, path, "cannot be segmented");
+		return;
+	}
+	consume_skb(skb);
+	skb_list_walk_safe(segs, skb, next) {
+		skb_mark_not_on_list(skb);
+		decide(net, skb, peer, path);
+	}
 }
 
 /* The switch, and the rules for single receivers. */
@@ -1065,8 +1070,8 @@ static void switch_frame(struct umf_net *net, struct sk_buff *skb,
 		to.gen = umf_net_port_gen(net, to.port);
 		copy = skb_clone(skb, GFP_ATOMIC);
 		if (copy)
-			decide(net, copy, umf_segment_mac(net->seg, to.port),
-			       &to);
+			decide_each(net, copy,
+				    umf_segment_mac(net->seg, to.port), &to);
 	}
 	consume_skb(skb);
 }
@@ -1114,36 +1119,14 @@ static void fault_frame(struct umf_net *net, struct sk_buff *skb,
 	}
 	if (path->dir == UMF_DIR_RX)
 		peer = ether_addr_to_u64(skb->data + ETH_ALEN);
-	decide(net, skb, peer, path);
-}
-
-static void fault_frames(struct umf_net *net, struct sk_buff *skb,
-			 struct umf_net_path *path)
-{
-	struct sk_buff *segs, *next;
-
-	if (!skb_is_gso(skb)) {
-		fault_frame(net, skb, path);
-		return;
-	}
-	/* As they would be on a wire: checksums done. */
-	segs = __skb_gso_segment(skb, 0, path->dir == UMF_DIR_TX);
-	if (IS_ERR_OR_NULL(segs)) {
-		lose(net, skb, path, "cannot be segmented");
-		return;
-	}
-	consume_skb(skb);
-	skb_list_walk_safe(segs, skb, next) {
-		skb_mark_not_on_list(skb);
-		fault_frame(net, skb, path);
-	}
+	decide_each(net, skb, peer, path);
 }
 
 void umf_net_fault_tx(struct umf_net *net, struct sk_buff *skb)
 {
 	struct umf_net_path path = { .dir = UMF_DIR_TX, .port = ALL_PORTS };
 
-	fault_frames(net, skb, &path);
+	fault_frame(net, skb, &path);
 }
 
 void umf_net_fault_rx(struct umf_net *net, struct sk_buff *skb)
@@ -1160,7 +1143,7 @@ void umf_net_fault_rx(struct umf_net *net, struct sk_buff *skb)
 	if (!eth_proto_is_802_3(skb->protocol))
 		skb->protocol = htons(ETH_P_802_2);
 	skb_set_network_header(skb, ETH_HLEN);
-	fault_frames(net, skb, &path);
+	fault_frame(net, skb, &path);
 }
 
 /* ---- waiting ends ---- */
@@ -1302,6 +1285,7 @@ static const struct umf_site_ops fault_ops = {
 	.prepare	= fault_prepare,
 	.release	= fault_release,
 	.match		= fault_match,
+	.excludes	= fault_excludes,
 	.describe	= fault_describe,
 	.update		= fault_update,
 };

@@ -166,6 +166,27 @@ n=$(awk -F '|' '$8 { n += $8 } END { print n }' <<<"$table")
 lost=$(listed dropped)
 check "... all bytes, or the drops are counted ($n, $lost dropped)" test "$n" -ge 6000000 -o "$lost" -gt 0
 
+# A rule that matches no segment leaves them whole, and is asked about each; one that might has each apart.
+largest()
+{
+	fault n2 capture eth0 "$file" >/dev/null
+	flood "$1"
+	list=$(fault n2 capture eth0 off)
+	shark "... tshark reads it" "$file" tcp.len
+	large=$(column 5 | tr ' ' '\n' | sort -n | tail -n 1)
+}
+rule n2 drop match="udp port 9" id=not
+rule n2 drop match=tcp dir=tx prob=100% count=1 at=+100s id=later
+largest "bulk TCP with rules that do not match it"
+check "... GSO frames are whole ($large)" test "$large" -gt 20000
+n=$(stat_of n2 not evaluated)
+check "... and counted as segments ($n)" test "$n" -ge $((6000000 / 1448))
+fault n2 clear
+rule n2 drop match="tcp[tcpflags] & tcp-urg != 0" id=urgent
+largest "bulk TCP with one that might"
+check "... each segment is apart ($large)" test "$large" -le 1514
+fault n2 clear
+
 # reads nothing
 perl -e 'sleep 1000' <"$WORK/fifo" &
 sleeper=$!
