@@ -65,7 +65,7 @@ static const struct filter_case {
 	const char *about;
 	const char *bpf;
 	bool sure4, sure6;	/* of refusing it */
-} cases[] = {
+} filters[] = {
 	{ "ether proto 0x88b5",
 	  "4,40 0 0 12,21 0 1 34997,6 0 0 65535,6 0 0 0", true, true },
 	{ "ip", "4,40 0 0 12,21 0 1 2048,6 0 0 65535,6 0 0 0", false, true },
@@ -113,11 +113,11 @@ static void a_filter_says_the_same_of_all_segments(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, gso.segs, SEGS);
 		segs = __skb_gso_segment(skb, 0, true);
 		KUNIT_ASSERT_FALSE(test, IS_ERR_OR_NULL(segs));
-		for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		for (i = 0; i < ARRAY_SIZE(filters); i++) {
 			filter = (struct umf_net_filter){};
 			KUNIT_ASSERT_EQ_MSG(test, 0,
-					    umf_net_filter_parse(&filter, cases[i].bpf, reply),
-					    "%s", cases[i].about);
+					    umf_net_filter_parse(&filter, filters[i].bpf, reply),
+					    "%s", filters[i].about);
 			sure = umf_net_filter_excludes(&filter, skb, &gso);
 			any = false;
 			n = 0;
@@ -126,10 +126,10 @@ static void a_filter_says_the_same_of_all_segments(struct kunit *test)
 				n++;
 			}
 			KUNIT_EXPECT_EQ(test, n, SEGS);
-			KUNIT_EXPECT_FALSE_MSG(test, sure && any, "%s", cases[i].about);
-			wanted = v6 ? cases[i].sure6 : cases[i].sure4;
+			KUNIT_EXPECT_FALSE_MSG(test, sure && any, "%s", filters[i].about);
+			wanted = v6 ? filters[i].sure6 : filters[i].sure4;
 			KUNIT_EXPECT_EQ_MSG(test, sure, wanted, "%s, IPv%d",
-					    cases[i].about, v6 ? 6 : 4);
+					    filters[i].about, v6 ? 6 : 4);
 			umf_net_filter_free(&filter);
 		}
 		kfree_skb_list(segs);
