@@ -3,8 +3,8 @@
  * Frames for a capture of the interface.
  *
  * A frame is taken down once, when the stack gives it or the ring does, before
- * anybody else can see it; a GSO frame whole. With a rule on the device that is
- * a frame as the rules were asked about it (of a GSO frame: each segment), as
+ * anybody else can see it; a GSO frame whole. With a rule that may match it that
+ * is a frame as the rules were asked about it (of a GSO frame: each segment), as
  * it is after them, with what they did as its comment. One that is then lost
  * on the way (while it waits, or at a port that is full or has left), or that a
  * rule treats apart for one receiver, is taken down again with that. Whatever
