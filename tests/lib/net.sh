@@ -8,6 +8,8 @@
 #   net_start <n>…                     boots these guests, until they are ready; else ends the test
 #   net_boot <n> [kernel argument…]    boots one, does not wait
 #   net_ready <n>                      waits for it
+#   net_ipv6 <n>                       waits until it may use its link-local address: it takes the kernel a second to see
+#                                      the carrier, and as long again to find no duplicate
 #   net_neighbours <n>                 makes them permanent again, after the interface was down
 #   net_mac <n>
 #   fault <guest> <verb>…              mconsole-fault; what it says, on stderr too
@@ -73,6 +75,12 @@ net_boot()
 net_ready()
 {
 	guest_wait_ready "n$1" && net_neighbours "$1"
+}
+
+net_ipv6()
+{
+	# flags: 40 while it is tentative
+	guest_exec -t 60 "n$1" 'until grep -q "^fe80.* 20 80 *eth0" /proc/net/if_inet6; do usleep 50000; done'
 }
 
 net_neighbours()

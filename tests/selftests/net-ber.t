@@ -6,7 +6,7 @@
 
 net_boot 1 ipv6.disable=0
 net_boot 2 ipv6.disable=0
-net_ready 1 && net_ready 2 || exit 1
+net_ready 1 && net_ready 2 && net_ipv6 1 && net_ipv6 2 || exit 1
 
 flipped()
 {
