@@ -40,6 +40,7 @@
 #include "capture.h"
 #include "capture_user.h"
 #include "pcapng.h"
+#include "pcapng_format.h"
 
 #define RING_SIZE	SZ_2M	/* bytes; a power of two */
 #define CHUNK		SZ_64K	/* of one write */
@@ -414,9 +415,9 @@ static u16 link_of(const struct umf_site *site)
 {
 	switch (site->class) {
 	case UMF_CLASS_NET:
-		return UMF_PCAPNG_ETHERNET;
+		return PCAPNG_ETHERNET;
 	case UMF_CLASS_TTY:
-		return UMF_PCAPNG_RTAC_SERIAL;
+		return PCAPNG_RTAC_SERIAL;
 	default:
 		return 0;
 	}

@@ -4,34 +4,7 @@
 #include <linux/limits.h>
 #include <linux/string.h>
 #include "pcapng.h"
-
-enum {
-	BLOCK_INTERFACE	= 1,
-	BLOCK_STATS	= 5,
-	BLOCK_PACKET	= 6,
-	BLOCK_SECTION	= 0x0a0d0d0a,
-};
-
-enum {
-	OPT_END		= 0,
-	OPT_COMMENT	= 1,
-	SHB_HARDWARE	= 2,
-	SHB_OS		= 3,
-	SHB_PROGRAM	= 4,
-	IF_NAME		= 2,
-	IF_ABOUT	= 3,
-	IF_TSRESOL	= 9,
-	EPB_FLAGS	= 2,
-	EPB_DROPCOUNT	= 4,
-	ISB_START	= 2,
-	ISB_END		= 3,
-	ISB_RECEIVED	= 4,
-	ISB_DROPPED	= 5,
-};
-
-#define BYTE_ORDER_MAGIC	0x1a2b3c4d
-#define FLAGS_INBOUND		1
-#define FLAGS_OUTBOUND		2
+#include "pcapng_format.h"
 
 struct writer {
 	u8 *at;
@@ -91,7 +64,7 @@ static void put_end(struct writer *w, u8 *start)
 {
 	u32 len;
 
-	put_option(w, OPT_END, NULL, 0);
+	put_option(w, PCAPNG_OPT_END, NULL, 0);
 	len = w->at + sizeof(len) - start;
 	put_u32(w, len);
 	memcpy(start + 4, &len, sizeof(len));
@@ -102,15 +75,15 @@ size_t umf_pcapng_section(u8 to[UMF_PCAPNG_SECTION],
 {
 	struct writer w = { to };
 
-	put_u32(&w, BLOCK_SECTION);
+	put_u32(&w, PCAPNG_SECTION);
 	put_u32(&w, 0);
-	put_u32(&w, BYTE_ORDER_MAGIC);
+	put_u32(&w, PCAPNG_BYTE_ORDER);
 	put_u16(&w, 1);			/* version 1.0 */
 	put_u16(&w, 0);
 	put_halves(&w, U64_MAX);	/* its length is not known yet */
-	put_text(&w, SHB_HARDWARE, "User Mode Linux", UMF_PCAPNG_TEXT);
-	put_text(&w, SHB_OS, iface->os, UMF_PCAPNG_TEXT);
-	put_text(&w, SHB_PROGRAM, iface->program, UMF_PCAPNG_TEXT);
+	put_text(&w, PCAPNG_SHB_HARDWARE, "User Mode Linux", UMF_PCAPNG_TEXT);
+	put_text(&w, PCAPNG_SHB_OS, iface->os, UMF_PCAPNG_TEXT);
+	put_text(&w, PCAPNG_SHB_PROGRAM, iface->program, UMF_PCAPNG_TEXT);
 	put_end(&w, to);
 	return w.at - to;
 }
@@ -121,14 +94,14 @@ size_t umf_pcapng_interface(u8 to[UMF_PCAPNG_INTERFACE],
 	static const u8 nanoseconds = 9;	/* 10^-9 s */
 	struct writer w = { to };
 
-	put_u32(&w, BLOCK_INTERFACE);
+	put_u32(&w, PCAPNG_INTERFACE);
 	put_u32(&w, 0);
 	put_u16(&w, iface->link);
 	put_u16(&w, 0);
 	put_u32(&w, 0);			/* frames of any length, whole */
-	put_text(&w, IF_NAME, iface->name, UMF_PCAPNG_TEXT);
-	put_text(&w, IF_ABOUT, iface->about, UMF_PCAPNG_TEXT);
-	put_option(&w, IF_TSRESOL, &nanoseconds, 1);
+	put_text(&w, PCAPNG_IF_NAME, iface->name, UMF_PCAPNG_TEXT);
+	put_text(&w, PCAPNG_IF_ABOUT, iface->about, UMF_PCAPNG_TEXT);
+	put_option(&w, PCAPNG_IF_TSRESOL, &nanoseconds, 1);
 	put_end(&w, to);
 	return w.at - to;
 }
@@ -152,7 +125,7 @@ size_t umf_pcapng_head(u8 to[UMF_PCAPNG_HEAD],
 {
 	struct writer w = { to };
 
-	put_u32(&w, BLOCK_PACKET);
+	put_u32(&w, PCAPNG_PACKET);
 	put_u32(&w, UMF_PCAPNG_HEAD + packet->len + tail_len(packet));
 	put_u32(&w, packet->iface);
 	put_halves(&w, packet->time);
@@ -164,16 +137,16 @@ size_t umf_pcapng_head(u8 to[UMF_PCAPNG_HEAD],
 size_t umf_pcapng_tail(u8 to[UMF_PCAPNG_TAIL],
 		       const struct umf_pcapng_packet *packet)
 {
-	u32 flags = packet->tx ? FLAGS_OUTBOUND : FLAGS_INBOUND;
+	u32 flags = packet->tx ? PCAPNG_OUTBOUND : PCAPNG_INBOUND;
 	struct writer w = { to };
 
 	pad(&w, packet->len);
-	put_text(&w, OPT_COMMENT, packet->comment, UMF_PCAPNG_COMMENT);
-	put_option(&w, EPB_FLAGS, &flags, sizeof(flags));
+	put_text(&w, PCAPNG_OPT_COMMENT, packet->comment, UMF_PCAPNG_COMMENT);
+	put_option(&w, PCAPNG_EPB_FLAGS, &flags, sizeof(flags));
 	if (packet->lost)
-		put_option(&w, EPB_DROPCOUNT, &packet->lost,
+		put_option(&w, PCAPNG_EPB_DROPCOUNT, &packet->lost,
 			   sizeof(packet->lost));
-	put_option(&w, OPT_END, NULL, 0);
+	put_option(&w, PCAPNG_OPT_END, NULL, 0);
 	put_u32(&w, UMF_PCAPNG_HEAD + packet->len + tail_len(packet));
 	return w.at - to;
 }
@@ -190,14 +163,14 @@ size_t umf_pcapng_stats(u8 to[UMF_PCAPNG_STATS], u64 first, u64 last,
 {
 	struct writer w = { to };
 
-	put_u32(&w, BLOCK_STATS);
+	put_u32(&w, PCAPNG_STATS);
 	put_u32(&w, 0);
 	put_u32(&w, 0);
 	put_halves(&w, last);
-	put_time(&w, ISB_START, first);
-	put_time(&w, ISB_END, last);
-	put_option(&w, ISB_RECEIVED, &received, sizeof(received));
-	put_option(&w, ISB_DROPPED, &dropped, sizeof(dropped));
+	put_time(&w, PCAPNG_ISB_START, first);
+	put_time(&w, PCAPNG_ISB_END, last);
+	put_option(&w, PCAPNG_ISB_RECEIVED, &received, sizeof(received));
+	put_option(&w, PCAPNG_ISB_DROPPED, &dropped, sizeof(dropped));
 	put_end(&w, to);
 	return w.at - to;
 }

@@ -11,10 +11,6 @@
 
 #include <linux/types.h>
 
-/* Link types, of https://www.tcpdump.org/linktypes.html */
-#define UMF_PCAPNG_ETHERNET	1
-#define UMF_PCAPNG_RTAC_SERIAL	250
-
 #define UMF_PCAPNG_COMMENT	256	/* the longest; what is behind is left out */
 #define UMF_PCAPNG_TEXT		256	/* the same of what an interface says */
 

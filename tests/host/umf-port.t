@@ -145,6 +145,13 @@ check "... with right checksums" test "$(dump -v tcp and src host 10.0.0.1 | gre
 is "... all of them" "$(dump -v tcp | grep -c 'incorrect')" 0
 names=$(strings "$WORK/all.pcapng" | grep -oE '^n[12]/eth0' | sort -u | paste -sd ' ')
 is "the interfaces are named as the ports" "$names" "n1/eth0 n2/eth0"
+if command -v tshark >/dev/null; then
+	ways=$(tshark -n -r "$WORK/all.pcapng" -Y icmp -T fields -e frame.interface_name -e ip.src -e frame.packet_flags_direction 2>/dev/null |
+		sed 's/0x0*//' | sort -u | paste -sd ' ')
+	is "... and have sent what they sent" "$ways" $'n1/eth0\t10.0.0.1\t2 n2/eth0\t10.0.0.2\t2'
+else
+	skip "... and have sent what they sent" "tshark is not installed"
+fi
 
 # ---- who watches is no burden ----
 

@@ -7,6 +7,7 @@
 #include <linux/string.h>
 #include "capture.h"
 #include "pcapng.h"
+#include "pcapng_format.h"
 #include "umf_kunit.h"
 
 static u16 u16_at(const u8 *at)
@@ -80,7 +81,7 @@ static void the_intro_is_a_section_and_an_interface(struct kunit *test)
 {
 	struct umf_pcapng_if iface = {
 		.name = "eth0", .about = "guest n1", .os = "Linux 1",
-		.program = "umf", .link = UMF_PCAPNG_ETHERNET,
+		.program = "umf", .link = PCAPNG_ETHERNET,
 	};
 	u8 *to = kunit_kzalloc(test, UMF_PCAPNG_INTRO, GFP_KERNEL), *block;
 	size_t size;
@@ -97,7 +98,7 @@ static void the_intro_is_a_section_and_an_interface(struct kunit *test)
 	expect_text(test, to, 24, 4, "umf");
 	KUNIT_EXPECT_EQ(test, block + block_len(test, block, size) - to, size);
 	KUNIT_EXPECT_EQ(test, u32_at(block), 1);
-	KUNIT_EXPECT_EQ(test, u16_at(block + 8), UMF_PCAPNG_ETHERNET);
+	KUNIT_EXPECT_EQ(test, u16_at(block + 8), PCAPNG_ETHERNET);
 	expect_text(test, block, 16, 2, "eth0");
 	expect_text(test, block, 16, 3, "guest n1");
 	KUNIT_EXPECT_EQ(test, *option(test, block, 16, 9, &len), 9);

@@ -14,18 +14,10 @@
 #include <string.h>
 #include <time.h>
 #include "../lib/xalloc.h"
+#include "pcapng_format.h"
 #include "rtac.h"
 #include "tool.h"
 
-enum {
-	BLOCK_INTERFACE	= 1,
-	BLOCK_PACKET	= 6,
-	BLOCK_SECTION	= 0x0a0d0d0a,
-};
-
-#define BYTE_ORDER_MAGIC	0x1a2b3c4d
-#define LINK_ETHERNET		1
-#define LINK_RTAC_SERIAL	250
 #define BLOCK_MAX		(1 << 20)	/* nobody writes longer ones */
 
 struct text {
@@ -200,21 +192,24 @@ static bool see_packet(struct text *text, const unsigned char *block,
 		return false;
 	options = data + padded;
 
-	option = find_option(options, len - 32 - padded, 4, &n);
+	option = find_option(options, len - 32 - padded,
+			     PCAPNG_EPB_DROPCOUNT, &n);
 	if (option && n == sizeof(lost))
 		memcpy(&lost, option, sizeof(lost));
 	if (lost)
 		fprintf(text->out, "lost=%llu\n", (unsigned long long)lost);
 	print_time(text->out, (uint64_t)get32(block + 12) << 32 | get32(block + 16));
-	option = find_option(options, len - 32 - padded, 2, &n);
+	option = find_option(options, len - 32 - padded,
+			     PCAPNG_EPB_FLAGS, &n);
 	if (option && n == sizeof(flags))
 		flags = get32(option);
 	fputs((flags & 3) == 2 ? " tx" : " rx", text->out);
-	if (text->link == LINK_ETHERNET)
+	if (text->link == PCAPNG_ETHERNET)
 		print_frame(text->out, data, size);
 	else
 		print_serial(text->out, data, size);
-	option = find_option(options, len - 32 - padded, 1, &n);
+	option = find_option(options, len - 32 - padded,
+			     PCAPNG_OPT_COMMENT, &n);
 	if (option) {
 		fputs(": ", text->out);
 		for (i = 0; i < n; i++)
@@ -230,19 +225,19 @@ static bool see_block(struct text *text, const unsigned char *block,
 		      uint32_t len)
 {
 	switch (get32(block)) {
-	case BLOCK_SECTION:
+	case PCAPNG_SECTION:
 		if (text->begun || len < 28 ||
-		    get32(block + 8) != BYTE_ORDER_MAGIC)
+		    get32(block + 8) != PCAPNG_BYTE_ORDER)
 			return false;
 		text->begun = true;
 		return true;
-	case BLOCK_INTERFACE:
+	case PCAPNG_INTERFACE:
 		if (!text->begun || text->link || len < 20)
 			return false;
 		text->link = get16(block + 8);
-		return text->link == LINK_ETHERNET ||
-		       text->link == LINK_RTAC_SERIAL;
-	case BLOCK_PACKET:
+		return text->link == PCAPNG_ETHERNET ||
+		       text->link == PCAPNG_RTAC_SERIAL;
+	case PCAPNG_PACKET:
 		return see_packet(text, block, len);
 	default:
 		return text->begun;

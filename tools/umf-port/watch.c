@@ -14,6 +14,7 @@
 #include <poll.h>
 #include <signal.h>
 #include "pcapng.h"
+#include "pcapng_format.h"
 #include "port.h"
 
 #define BUFFER		(1 << 20)
@@ -99,7 +100,7 @@ static void put_interface(struct watch *watch, unsigned int port)
 {
 	char name[UMF_SEG_LABEL], text[160];
 	const struct umf_pcapng_if iface = {
-		.name = name, .about = text, .link = UMF_PCAPNG_ETHERNET,
+		.name = name, .about = text, .link = PCAPNG_ETHERNET,
 	};
 
 	umf_segment_label(watch->port->seg, port, name);
@@ -144,7 +145,8 @@ static void fill_checksum(u8 *frame, u32 len, const u8 *vnet)
 static void put_frame(struct watch *watch, unsigned int port,
 		      const struct umf_ring_rec *rec, const u8 *data)
 {
-	struct umf_pcapng_packet packet = { .len = rec->len };
+	/* An interface of the file is a port, which has sent it. */
+	struct umf_pcapng_packet packet = { .len = rec->len, .tx = true };
 	struct timespec ts;
 	u8 *at;
 
