@@ -10,7 +10,6 @@
 extern unsigned long fuzz_jiffies;
 #define HZ			100UL
 #define jiffies			fuzz_jiffies
-#define time_before(a, b)	((long)((a) - (b)) < 0)
 #define usleep_range(a, b)	((void)fuzz_jiffies++)
 #define mdelay(n)		((void)fuzz_jiffies++)
 
@@ -21,7 +20,6 @@ extern unsigned long fuzz_jiffies;
 #include <limits.h>
 #include "../../tools/kernel/kernel.h"
 
-#define U32_MAX			0xffffffffU
 #define __rcu
 #define fallthrough		__attribute__((fallthrough))
 

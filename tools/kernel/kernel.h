@@ -33,6 +33,7 @@ typedef unsigned long long u64;
 #define __aligned(x)		__attribute__((aligned(x)))
 #endif
 #define __printf(a, b)		__attribute__((format(printf, a, b)))
+#define U32_MAX			0xffffffffU
 #define U64_MAX			(~0ULL)
 #define BUILD_BUG_ON(bad)	_Static_assert(!(bad), #bad)
 #define ALIGN(x, a)		(((x) + (a) - 1) & ~((__typeof__(x))(a) - 1))
@@ -123,9 +124,10 @@ static inline ssize_t strscpy(char *to, const char *from, size_t size)
 
 /* ---- time ---- */
 
+#define time_before(a, b)	((long)((a) - (b)) < 0)
+
 #ifndef jiffies
 #define HZ			1000UL
-#define time_before(a, b)	((long)((a) - (b)) < 0)
 #define usleep_range(min, max)	usleep(min)
 #define mdelay(ms)		usleep((ms) * 1000)
 #define jiffies			kernel_jiffies()
