@@ -108,6 +108,14 @@ static int disk_truncate(const char *path, off_t size, struct fuse_file_info *fi
 	return (u64)size == mounted.size ? 0 : -EPERM;
 }
 
+/* How many of @len bytes from @at on the disk has. */
+static size_t clip(u64 at, size_t len)
+{
+	u64 left = at < mounted.size ? mounted.size - at : 0;
+
+	return len < left ? len : left;
+}
+
 static int disk_read(const char *path, char *buf, size_t len, off_t at,
 		     struct fuse_file_info *fi)
 {
@@ -117,10 +125,7 @@ static int disk_read(const char *path, char *buf, size_t len, off_t at,
 
 	(void)path;
 	(void)fi;
-	if ((u64)at >= mounted.size)
-		return 0;
-	if (len > mounted.size - at)
-		len = mounted.size - at;
+	len = clip(at, len);
 	if (!len)
 		return 0;
 	err = read_around(at, len, &first, &whole);
@@ -141,8 +146,7 @@ static int disk_write(const char *path, const char *buf, size_t len, off_t at,
 	(void)fi;
 	if ((u64)at >= mounted.size)
 		return -ENOSPC;
-	if (len > mounted.size - at)
-		len = mounted.size - at;
+	len = clip(at, len);
 	if (!len)
 		return 0;
 	if ((at | len) % mounted.unit == 0) {
