@@ -1001,13 +1001,20 @@ static void decide(struct umf_net *net, struct sk_buff *skb, u64 peer,
 	struct umf_net_op nop = net_op(path, skb, peer);
 	struct umf_verdict verdict;
 
+	if (READ_ONCE(net->fault.down)) {
+		lose(net, skb, path, "interface down");
+		return;
+	}
 	rcu_read_lock();
 	verdict = umf_decide(&net->fault.site, &nop.op);
 	apply(net, skb, &verdict, *path);
 	rcu_read_unlock();
 }
 
-/* Does no rule match any segment of it? They are counted then. */
+/*
+ * Is no segment of it lost without carrier, nor matched by a rule? Then they
+ * are counted.
+ */
 static bool passes_whole(struct umf_net *net, struct sk_buff *skb, u64 peer,
 			 const struct umf_net_path *path)
 {
@@ -1015,7 +1022,7 @@ static bool passes_whole(struct umf_net *net, struct sk_buff *skb, u64 peer,
 	struct umf_net_gso gso;
 	bool whole;
 
-	if (!umf_net_gso_look(skb, &gso))
+	if (READ_ONCE(net->fault.down) || !umf_net_gso_look(skb, &gso))
 		return false;
 	nop.gso = &gso;
 	rcu_read_lock();
@@ -1113,10 +1120,6 @@ static void fault_frame(struct umf_net *net, struct sk_buff *skb,
 {
 	u64 peer = 0;
 
-	if (READ_ONCE(net->fault.down)) {
-		lose(net, skb, path, "interface down");
-		return;
-	}
 	if (path->dir == UMF_DIR_RX)
 		peer = ether_addr_to_u64(skb->data + ETH_ALEN);
 	decide_each(net, skb, peer, path);

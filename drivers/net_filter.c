@@ -95,12 +95,6 @@ bool umf_net_filter_match(const struct umf_net_filter *filter,
 
 /* ---- what segments have in common ---- */
 
-static const void *header(const struct sk_buff *skb, unsigned int at,
-			  unsigned int len, void *buffer)
-{
-	return skb_header_pointer(skb, at, len, buffer);
-}
-
 /* Each returns the header's bytes, or 0: not one of those that are known. */
 static unsigned int look_at_ip(const struct sk_buff *skb, __be16 proto,
 			       struct umf_net_gso *gso, u8 *next)
@@ -112,7 +106,7 @@ static unsigned int look_at_ip(const struct sk_buff *skb, __be16 proto,
 	const struct iphdr *ip4;
 
 	if (proto == htons(ETH_P_IP)) {
-		ip4 = header(skb, at, sizeof(*ip4), &room4);
+		ip4 = skb_header_pointer(skb, at, sizeof(*ip4), &room4);
 		if (!ip4 || ip4->ihl < 5)
 			return 0;
 		*next = ip4->protocol;
@@ -124,7 +118,7 @@ static unsigned int look_at_ip(const struct sk_buff *skb, __be16 proto,
 	}
 	if (proto != htons(ETH_P_IPV6))
 		return 0;
-	ip6 = header(skb, at, sizeof(*ip6), &room6);
+	ip6 = skb_header_pointer(skb, at, sizeof(*ip6), &room6);
 	if (!ip6)
 		return 0;
 	*next = ip6->nexthdr;
@@ -145,7 +139,7 @@ static unsigned int look_at_transport(const struct sk_buff *skb,
 		bitmap_set(gso->same, at, 4);	/* the ports */
 		return sizeof(struct udphdr);
 	}
-	tcp = header(skb, at, sizeof(*tcp), &room);
+	tcp = skb_header_pointer(skb, at, sizeof(*tcp), &room);
 	if (!tcp || tcp->doff < 5)
 		return 0;
 	bitmap_set(gso->same, at, 4 * tcp->doff);
@@ -170,7 +164,7 @@ bool umf_net_gso_look(const struct sk_buff *skb, struct umf_net_gso *gso)
 	    skb_vlan_tag_present(skb))
 		return false;
 	bitmap_zero(gso->same, UMF_GSO_HEADERS);
-	eth = header(skb, 0, sizeof(*eth), &room);
+	eth = skb_header_pointer(skb, 0, sizeof(*eth), &room);
 	if (!eth)
 		return false;
 	bitmap_set(gso->same, 0, ETH_HLEN);
@@ -205,7 +199,7 @@ static bool load(const struct machine *m, u32 at, u16 size, u32 *to)
 	if (at >= UMF_GSO_HEADERS - 4 ||
 	    find_next_zero_bit(m->gso->same, at + len, at) < at + len)
 		return false;
-	from = header(m->skb, at, len, room);
+	from = skb_header_pointer(m->skb, at, len, room);
 	if (!from)
 		return false;
 	*to = len == 1 ? *from : len == 2 ? get_unaligned_be16(from) :

@@ -39,6 +39,11 @@ static bool kt_match(const struct umf_rule *rule, const struct umf_op *op)
 	       rule->spec.val[UMF_K_PEER].a == kt->peer;
 }
 
+static bool kt_excludes(const struct umf_rule *rule, const struct umf_op *op)
+{
+	return !kt_match(rule, op);
+}
+
 static void kt_describe(const struct umf_op *op,
 			const struct umf_effect *effect, char *buf, size_t len)
 {
@@ -55,6 +60,7 @@ static const struct umf_site_ops kt_ops = {
 	.prepare = kt_prepare,
 	.release = kt_release,
 	.match = kt_match,
+	.excludes = kt_excludes,
 	.describe = kt_describe,
 	.update = kt_update,
 };

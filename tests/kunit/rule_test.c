@@ -527,6 +527,61 @@ static void a_device_takes_its_rules_along(struct kunit *test)
 	KUNIT_EXPECT_STREQ(test, kt_pattern(test, &kt_dev[0], 1), "d");
 }
 
+static bool pass_all(const struct kt_op *op, unsigned int n)
+{
+	bool whole;
+
+	rcu_read_lock();
+	whole = umf_pass_all(&kt_dev[0].site, &op->op, n);
+	rcu_read_unlock();
+	return whole;
+}
+
+static void many_pass_that_no_rule_can_match(struct kunit *test)
+{
+	static const char *const others[] = {
+		"drop dir=tx", "drop peer=02:00:00:00:00:09",
+		"drop at=+1000s", "drop count=1", "delay time=1ms on=no",
+		"down at=+1000s",
+	};
+	struct umf_verdict verdict;
+	u64 index, at;
+	int i;
+
+	umf_kunit_ok(test, "add kt0 drop at=+1000s id=no");
+	for (i = 0; i < ARRAY_SIZE(others); i++) {
+		umf_kunit_ok(test, "add kt0 %s id=r", others[i]);
+		if (strstr(others[i], "count"))
+			KUNIT_EXPECT_EQ(test, kt_decide(&kt_dev[0], &rx100).n, 1);
+		at = stat(test, "r", "evaluated");
+		index = atomic64_read(&kt_dev[0].site.index);
+		KUNIT_EXPECT_TRUE_MSG(test, pass_all(&rx100, 40), "%s", others[i]);
+		KUNIT_EXPECT_EQ(test, atomic64_read(&kt_dev[0].site.index),
+				index + 40);
+		KUNIT_EXPECT_EQ_MSG(test, stat(test, "r", "evaluated"),
+				    at + (strstr(others[i], "down") ? 0 : 40),
+				    "%s", others[i]);
+		umf_kunit_ok(test, "del r");
+	}
+
+	/* one that might match: nothing has happened, to any rule */
+	umf_kunit_ok(test, "add kt0 drop dir=tx id=r; add kt0 drop prob=1%% id=may");
+	at = stat(test, "no", "evaluated");
+	index = atomic64_read(&kt_dev[0].site.index);
+	KUNIT_EXPECT_FALSE(test, pass_all(&rx100, 40));
+	KUNIT_EXPECT_EQ(test, atomic64_read(&kt_dev[0].site.index), index);
+	KUNIT_EXPECT_EQ(test, stat(test, "r", "evaluated"), 0);
+	KUNIT_EXPECT_EQ(test, stat(test, "may", "evaluated"), 0);
+	KUNIT_EXPECT_EQ(test, stat(test, "no", "evaluated"), at);
+	umf_kunit_ok(test, "suspend may");
+	KUNIT_EXPECT_TRUE(test, pass_all(&rx100, 40));
+	KUNIT_EXPECT_FALSE(test, pass_all(&tx7, 2));
+	KUNIT_EXPECT_EQ(test, stat(test, "may", "evaluated"), 0);
+	verdict = kt_decide(&kt_dev[0], &tx7);
+	KUNIT_ASSERT_EQ(test, verdict.n, 1);
+	KUNIT_EXPECT_EQ(test, verdict.effect[0].action, UMF_A_DROP);
+}
+
 static struct kunit_case rule_cases[] = {
 	KUNIT_CASE(effects_come_in_list_order),
 	KUNIT_CASE(a_final_effect_ends_it),
@@ -544,6 +599,7 @@ static struct kunit_case rule_cases[] = {
 	KUNIT_CASE(chains_go_through_devices_and_rules),
 	KUNIT_CASE(a_chain_is_not_torn),
 	KUNIT_CASE(a_suspended_rule_is_not_asked),
+	KUNIT_CASE(many_pass_that_no_rule_can_match),
 	KUNIT_CASE(rules_get_names),
 	KUNIT_CASE(what_list_prints_makes_the_rules_again),
 	KUNIT_CASE(clear_restores_the_state_before),
