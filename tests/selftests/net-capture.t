@@ -176,7 +176,7 @@ largest()
 	large=$(column 5 | tr ' ' '\n' | sort -n | tail -n 1)
 }
 rule n2 drop match="udp port 9" id=not
-rule n2 drop match=tcp dir=tx prob=100% count=1 at=+100s id=later
+rule n2 drop match=tcp dir=tx prob=100% count=1 at=+1000s id=later
 largest "bulk TCP with rules that do not match it"
 check "... GSO frames are whole ($large)" test "$large" -gt 20000
 n=$(stat_of n2 not evaluated)

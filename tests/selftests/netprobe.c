@@ -193,7 +193,8 @@ static int do_send(char **arg, int n)
 	return 0;
 }
 
-static int do_end(char **arg, int n)
+/* One frame of that kind. */
+static int send_mark(char **arg, int n, uint16_t proto)
 {
 	uint8_t frame[SHORTEST], src[6], dst[6];
 	int fd;
@@ -202,9 +203,19 @@ static int do_end(char **arg, int n)
 		usage();
 	parse_mac(arg[1], dst);
 	fd = packet_socket(arg[0], 0, src);
-	make_frame(frame, sizeof(frame), src, dst, PROTO_END, 0);
+	make_frame(frame, sizeof(frame), src, dst, proto, 0);
 	send_frame(fd, frame, sizeof(frame));
 	return 0;
+}
+
+static int do_end(char **arg, int n)
+{
+	return send_mark(arg, n, PROTO_END);
+}
+
+static int do_call(char **arg, int n)
+{
+	return send_mark(arg, n, PROTO_CALL);
 }
 
 static void print_frame(FILE *out, const uint8_t *got, size_t len,
@@ -265,20 +276,6 @@ static int do_recv(char **arg, int n)
 	fclose(out);
 	if (rename(temp, arg[4]) < 0)
 		die(arg[4]);
-	return 0;
-}
-
-static int do_call(char **arg, int n)
-{
-	uint8_t frame[SHORTEST], src[6], dst[6];
-	int fd;
-
-	if (n < 2)
-		usage();
-	parse_mac(arg[1], dst);
-	fd = packet_socket(arg[0], 0, src);
-	make_frame(frame, sizeof(frame), src, dst, PROTO_CALL, 0);
-	send_frame(fd, frame, sizeof(frame));
 	return 0;
 }
 
