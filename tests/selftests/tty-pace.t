@@ -152,6 +152,14 @@ check "... in less than 20 s" test "$us" -lt 20000000
 diag "$((2000000 / (us / 1000 + 1))) kB/s"
 outcome t1 ttyS2
 
+# What was on its way comes first; then a sender that is woken by another line does not send, either.
+behind t1 ttyS3 raw 50 ready sleep 60000 clear rts sleep 200 flush sleep 200 flush clear dtr read 50 500 set rts read 1 20000
+behind t1 ttyS2 raw 115200 mode crtscts ready fill 2000000 drain
+nudge t1 ttyS3
+outcome t1 ttyS3
+says "pace=off: RTS that goes down stops a sender in the middle, RTS that comes lets it go on" $'read \nread [0-9a-f]'
+quit t1 ttyS2
+
 # ---- loopback ----
 
 probe t1 ttyS0 raw 9600 set loop write hello drain read 5 5000 lines
