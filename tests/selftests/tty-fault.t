@@ -100,6 +100,13 @@ rule t1 ttyS1 insert dir=rx copies=3 count=1
 send ab 5
 says "insert: noise in front" "read [0-9a-f]{6}6162"
 clear_rules
+rule t1 ttyS1 insert dir=rx copies=3
+send "$(printf 'a%.0s' {1..60})" 240
+noise=$(sed -n 's/^read //p' <<<"$out" | fold -w 8 | sed 's/61$//' | fold -w 2)
+# 180 draws of 256: 129 differ, +-4.5 deviations
+within "... of any bytes" "$(sort -u <<<"$noise" | wc -l)" 109 149
+is "... three each time" "$(wc -l <<<"$noise")" 180
+clear_rules
 
 modes=(mode inpck mode parmrk)
 rule t1 ttyS1 parity dir=rx pattern=62
@@ -136,6 +143,12 @@ probe t1 ttyS0 raw 115200 write b read 1 20000 write a read 1 200 read 1 20000
 is "delay: not yet, then it is there" "$(paste -sd ' ' <<<"$out")" "read 62 read  read 61"
 finish t1 ttyS1
 clear_rules
+rule t1 ttyS1 delay dir=rx time=300ms
+behind t1 ttyS1 raw 115200 ready echo 20000
+probe t1 ttyS0 raw 115200 ping 5 20000
+within "... after what was asked for, us" "$(sed -n 's/.*min=\([0-9]*\).*/\1/p' <<<"$out")" 300000 450000
+finish t1 ttyS1
+clear_rules
 rule t1 ttyS0 rate dir=tx speed=1200
 # a guest that has to wait for its processor measures wrong
 for _ in 1 2 3; do
@@ -165,6 +178,21 @@ probe t1 ttyS0 raw 115200 fill 500 drain
 outcome t1 ttyS1
 says "so does the end of its window, at the sender" "check came=500 bad=0 "
 clear_rules
+
+has_held()
+{
+	[ "$(stat_of t1 r fired)" = "$1" ]
+}
+probe t1 ttyS1 icount
+before=$(value buf)
+rule t1 ttyS1 hold dir=rx limit=10
+behind t1 ttyS1 raw 115200 ready check 100 20000 icount
+probe t1 ttyS0 raw 115200 fill 100 drain
+until_true 20 has_held 100
+clear_rules
+finish t1 ttyS1
+says "limit=: more than that are lost" "check came=10 bad=0 "
+is "... and counted" "$(($(value buf) - before))" 90
 
 rule t1 ttyS0 hold dir=tx
 # by then it has left the core's buffer, of which the core knows
