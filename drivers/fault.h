@@ -83,9 +83,9 @@ struct umf_value {
 };
 
 struct umf_spec {
-	char device[16];
-	enum umf_action_id action;
 	u64 have;			/* BIT_ULL(UMF_K_…) present in val */
+	enum umf_action_id action;
+	char device[16];
 	struct umf_value val[UMF_K_MAX];
 };
 
@@ -236,23 +236,26 @@ struct umf_stats {
 	u64 last_time, last_index;
 };
 
+/* What every operation reads of every rule comes first, in one cache line. */
 struct umf_rule {
-	struct umf_spec spec;
+	struct list_head list;		/* on site->rules; RCU */
 	void *priv;			/* the class's, from prepare to release */
+	bool suspended;			/* changes with the lock held */
+	struct umf_spec spec;
 	u32 nr;
 	struct umf_site *site;
 	struct umf_rule *on;		/* the rule that arms this one */
 	struct list_head arms;		/* the rules this one arms; RCU */
 	struct list_head armed_by;	/* on on->arms */
-	struct list_head list;		/* on site->rules; RCU */
 	struct list_head all;		/* on the list of all, in add order */
 	bool dead;			/* being removed; the verbs' mutex */
-	atomic64_t evaluated;
+	atomic64_t passed_over;		/* operations that ended before it */
 	struct hrtimer timer;		/* the next edge, of UMF_AF_EDGES rules */
 	spinlock_t lock;		/* what follows */
 	struct umf_trigger trig;
 	struct umf_stats stats;
-	bool suspended;
+	u64 evaluated;			/* before @since */
+	u64 since;			/* site->index when it was last resumed */
 	bool in_force;			/* as the last edge left it */
 };
 

@@ -159,7 +159,6 @@ static bool rule_fires(struct umf_rule *rule, const struct umf_op *op, u64 now,
 	effect->arg = 0;
 	if (READ_ONCE(rule->suspended))
 		return false;
-	atomic64_inc(&rule->evaluated);
 	if (umf_has(spec, UMF_K_DIR) && spec->val[UMF_K_DIR].a != op->dir)
 		return false;
 	if (ops->match && !ops->match(rule, op))
@@ -177,6 +176,38 @@ static bool rule_fires(struct umf_rule *rule, const struct umf_op *op, u64 now,
 	}
 	spin_unlock_irqrestore(&rule->lock, flags);
 	return fires;
+}
+
+/*
+ * How often a rule was asked is not counted each time, as that would cost a
+ * write for each rule and operation: it is asked of all that the site decides
+ * while it is there and not suspended, but for those that end before it.
+ */
+static u64 rule_evaluated(const struct umf_rule *rule)
+{
+	if (rule_action(rule)->flags & UMF_AF_LEVEL)
+		return 0;
+	if (rule->suspended)
+		return rule->evaluated;
+	return rule->evaluated + atomic64_read(&rule->site->index) -
+	       rule->since - atomic64_read(&rule->passed_over);
+}
+
+/* The operation ends at this one. */
+static void pass_over(struct umf_site *site, struct umf_rule *rule)
+{
+	list_for_each_entry_continue_rcu(rule, &site->rules, list)
+		if (!READ_ONCE(rule->suspended))
+			atomic64_inc(&rule->passed_over);
+}
+
+static void rule_suspend(struct umf_rule *rule, bool suspend)
+{
+	lockdep_assert_held(&rule->lock);
+	rule->evaluated = rule_evaluated(rule);
+	rule->since = atomic64_read(&rule->site->index);
+	atomic64_set(&rule->passed_over, 0);
+	WRITE_ONCE(rule->suspended, suspend);
 }
 
 struct umf_verdict umf_decide(struct umf_site *site, const struct umf_op *op)
@@ -199,8 +230,10 @@ struct umf_verdict umf_decide(struct umf_site *site, const struct umf_op *op)
 		log_rule(rule, now, index, op, effect, NULL);
 		arm_others(rule, now);
 		effect++;
-		if (++verdict.n == UMF_EFFECTS_MAX || (aflags & UMF_AF_FINAL))
+		if (++verdict.n == UMF_EFFECTS_MAX || (aflags & UMF_AF_FINAL)) {
+			pass_over(site, rule);
 			break;
+		}
 	}
 	return verdict;
 }
@@ -234,10 +267,6 @@ bool umf_pass_all(struct umf_site *site, const struct umf_op *op,
 	list_for_each_entry_rcu(rule, &site->rules, list)
 		if (!rule_excludes(rule, op, now))
 			return false;
-	list_for_each_entry_rcu(rule, &site->rules, list)
-		if (!(rule_action(rule)->flags & UMF_AF_LEVEL) &&
-		    !READ_ONCE(rule->suspended))
-			atomic64_add(n, &rule->evaluated);
 	atomic64_add(n, &site->index);
 	return true;
 }
@@ -442,6 +471,7 @@ static void rule_insert(struct umf_rule *rule)
 	list_add_tail(&rule->all, &umf_rules);
 	if (!site->nrules)
 		atomic64_set(&site->index, 0);
+	rule->since = atomic64_read(&site->index);
 	list_add_tail_rcu(&rule->list, &site->rules);
 	WRITE_ONCE(site->nrules, site->nrules + 1);
 	static_branch_inc(&umf_any_rule);
@@ -569,7 +599,7 @@ int umf_rules_suspend(const char *id, bool suspend, struct umf_reply *reply)
 			continue;
 		found = true;
 		spin_lock_irq(&rule->lock);
-		rule->suspended = suspend;
+		rule_suspend(rule, suspend);
 		spin_unlock_irq(&rule->lock);
 		if (rule_action(rule)->flags & UMF_AF_EDGES) {
 			rcu_read_lock();
@@ -632,8 +662,10 @@ static void print_stats(struct umf_rule *rule, struct umf_reply *reply)
 	struct umf_stats stats;
 	enum umf_phase phase;
 	bool suspended;
+	u64 evaluated;
 
 	spin_lock_irq(&rule->lock);
+	evaluated = rule_evaluated(rule);
 	stats = rule->stats;
 	suspended = rule->suspended;
 	phase = umf_trigger_phase(&rule->trig, &rule->spec, ktime_get_ns());
@@ -644,8 +676,7 @@ static void print_stats(struct umf_rule *rule, struct umf_reply *reply)
 	umf_say(reply, "%s %s %s state=%s evaluated=%llu matched=%llu fired=%llu bytes=%llu",
 		rule_id(rule), rule->site->name, rule_action(rule)->name,
 		suspended ? "suspended" : states[phase],
-		(u64)atomic64_read(&rule->evaluated), stats.matched,
-		stats.fired, stats.bytes);
+		evaluated, stats.matched, stats.fired, stats.bytes);
 	if (stats.fired) {
 		print_moment(reply, "first", stats.first_time,
 			     stats.first_index);

@@ -397,6 +397,11 @@ static void a_suspended_rule_is_not_asked(struct kunit *test)
 	KUNIT_EXPECT_STREQ(test, kt_pattern(test, &kt_dev[0], 2), "ud u");
 	umf_kunit_ok(test, "suspend b; suspend b; resume b; resume a");
 	KUNIT_EXPECT_STREQ(test, kt_pattern(test, &kt_dev[0], 2), "ud u");
+	KUNIT_EXPECT_EQ(test, stat(test, "a", "evaluated"), 2 + 2 + 2);
+	KUNIT_EXPECT_EQ(test, stat(test, "b", "evaluated"), 2 + 3 + 2 + 2);
+	umf_kunit_ok(test, "add kt0 dup id=c");
+	KUNIT_EXPECT_STREQ(test, kt_pattern(test, &kt_dev[0], 3), "ud uu ud");
+	KUNIT_EXPECT_EQ(test, stat(test, "c", "evaluated"), 1);
 }
 
 /* ---- names, list, clear ---- */
