@@ -193,11 +193,14 @@ static u64 rule_evaluated(const struct umf_rule *rule)
 	       rule->since - atomic64_read(&rule->passed_over);
 }
 
-/* The operation ends at this one. */
-static void pass_over(struct umf_site *site, struct umf_rule *rule)
+/*
+ * Operation @index ends at this rule. Those behind it that came, or were
+ * resumed, while it was on its way have not counted it.
+ */
+static void pass_over(struct umf_site *site, struct umf_rule *rule, u64 index)
 {
 	list_for_each_entry_continue_rcu(rule, &site->rules, list)
-		if (!READ_ONCE(rule->suspended))
+		if (index >= READ_ONCE(rule->since))
 			atomic64_inc(&rule->passed_over);
 }
 
@@ -205,7 +208,7 @@ static void rule_suspend(struct umf_rule *rule, bool suspend)
 {
 	lockdep_assert_held(&rule->lock);
 	rule->evaluated = rule_evaluated(rule);
-	rule->since = atomic64_read(&rule->site->index);
+	WRITE_ONCE(rule->since, atomic64_read(&rule->site->index));
 	atomic64_set(&rule->passed_over, 0);
 	WRITE_ONCE(rule->suspended, suspend);
 }
@@ -231,7 +234,7 @@ struct umf_verdict umf_decide(struct umf_site *site, const struct umf_op *op)
 		arm_others(rule, now);
 		effect++;
 		if (++verdict.n == UMF_EFFECTS_MAX || (aflags & UMF_AF_FINAL)) {
-			pass_over(site, rule);
+			pass_over(site, rule, index);
 			break;
 		}
 	}
