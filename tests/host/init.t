@@ -59,6 +59,7 @@ check "share= mounts a folder of the host" guest_exec net 'echo from the guest >
 is "both ways" "$(cat "$WORK/share/file")" "from the guest"
 n=$(guest_exec net 'sed -n "s/^MemAvailable: *\([0-9]*\) kB/\1/p" /proc/meminfo')
 check "more than half of its memory is left to programs ($n KiB of $GUEST_MEM)" test "$n" -gt $((${GUEST_MEM%M} * 512))
+check_fails "and no gap of address space costs any" grep 'exec-shield gap' "$(guest_log net)"
 check "guest_stop ends it with status 0" guest_stop net
 
 done_testing
