@@ -185,12 +185,16 @@ static bool rule_fires(struct umf_rule *rule, const struct umf_op *op, u64 now,
  */
 static u64 rule_evaluated(const struct umf_rule *rule)
 {
+	u64 passed_over = atomic64_read(&rule->passed_over);
+
 	if (rule_action(rule)->flags & UMF_AF_LEVEL)
 		return 0;
 	if (rule->suspended)
 		return rule->evaluated;
+	/* umf_decide() counts an operation first, and then passes rules over */
+	smp_rmb();
 	return rule->evaluated + atomic64_read(&rule->site->index) -
-	       rule->since - atomic64_read(&rule->passed_over);
+	       rule->since - passed_over;
 }
 
 /*
