@@ -11,6 +11,7 @@
 
 #include <linux/blkdev.h>
 #include <linux/ctype.h>
+#include <linux/file.h>
 #include <linux/init.h>
 #include <linux/mutex.h>
 #include <linux/sizes.h>
@@ -588,6 +589,8 @@ static int umf_blk_mc_remove(int unit, char **error)
 	struct umf_blk *blk;
 	int err = 0;
 
+	/* what kernel threads close, as a new disk's scan for partitions does */
+	flush_delayed_fput();
 	mutex_lock(&umf_blks_lock);
 	blk = umf_blks[unit];
 	if (!blk) {

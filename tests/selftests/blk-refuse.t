@@ -92,8 +92,10 @@ expect_refused "as a backing file" d1 umfb="$d/new,backing=$d/hard" "hard: someb
 check_fails "makes nothing" test -e new
 expect_refused "the same disk again" d1 umfa="$d/other" "configured already"
 check "shared is what it says" plug d1 umfb="$d/hard,shared"
-unplug d1 umfb >/dev/null
+check "... and can be unplugged at once" unplug d1 umfb
 unplug d1 umfa >/dev/null
+is "as can one plugged in the same moment" \
+	"$("$LIB/mconsole-raw" "$(guest_mconsole d1)" ":config umfa=$d/base" ':remove umfa' | cut -d ' ' -f 1 | tr '\n' ' ')" "0 0 "
 check "read-only twice" plug d1 umfa="$d/base,ro"
 check "... is fine" plug d1 umfb="$d/base,ro"
 check "and so is a delta on it" plug d1 umfc="$d/new,backing=$d/base"
