@@ -596,6 +596,8 @@ const struct umf_verb umf_verbs[UMF_V_MAX] = {
 	[UMF_V_CAPTURE] = { "capture", "[<device> [<file>|off]]",
 		"writes what passes a device to a pcapng file of the host, or lists what is" },
 	[UMF_V_DEVICES] = { "devices", "", "prints the devices rules can name" },
+	[UMF_V_TIME] = { "time", "",
+		"prints the guest's clock, as events and at= have it: seconds since boot" },
 	[UMF_V_HELP] = { "help", "[<action>]", "prints verbs, or an action's keys" },
 };
 

@@ -265,6 +265,7 @@ enum umf_verb_id {
 	UMF_V_RESUME,
 	UMF_V_CAPTURE,
 	UMF_V_DEVICES,
+	UMF_V_TIME,
 	UMF_V_HELP,
 	UMF_V_MAX
 };

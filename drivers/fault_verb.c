@@ -4,6 +4,7 @@
  */
 #include <linux/errno.h>
 #include <linux/init.h>
+#include <linux/ktime.h>
 #include <linux/moduleparam.h>
 #include <linux/printk.h>
 #include <linux/string.h>
@@ -82,6 +83,14 @@ static int verb_capture(char *args, struct umf_reply *reply)
 	if (path && !*path)
 		return umf_fail(reply, -EINVAL, "capture: a file's name is empty");
 	return umf_rules_capture(device, path, reply);
+}
+
+static int verb_time(struct umf_reply *reply)
+{
+	u64 now = ktime_get_ns(), sec = div64_u64(now, UMF_NSEC);
+
+	umf_say(reply, "time=%llu.%09llu\n", sec, now - sec * UMF_NSEC);
+	return reply->err;
 }
 
 static int help_action(const char *word, struct umf_reply *reply)
@@ -166,6 +175,7 @@ static int run_statement(char *args, struct umf_reply *reply)
 	case UMF_V_LIST:
 	case UMF_V_STATS:
 	case UMF_V_DEVICES:
+	case UMF_V_TIME:
 		err = only_word(args, false, id, &word, reply);
 		break;
 	default:
@@ -185,11 +195,13 @@ static int run_statement(char *args, struct umf_reply *reply)
 	case UMF_V_STATS:
 		return umf_rules_stats(word, reply);
 	case UMF_V_DEVICES:
+	case UMF_V_TIME:
 		if (word)
 			return umf_fail(reply, -EINVAL,
-					"%s: not expected; devices takes nothing",
-					word);
-		return umf_rules_devices(reply);
+					"%s: not expected; %s takes nothing",
+					word, umf_verbs[id].name);
+		return id == UMF_V_TIME ? verb_time(reply) :
+					  umf_rules_devices(reply);
 	default:
 		return umf_rules_suspend(strcmp(word, "all") ? word : NULL,
 					 id == UMF_V_SUSPEND, reply);

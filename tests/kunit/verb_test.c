@@ -75,6 +75,7 @@ static const struct refusal refusals[] = {
 	{ "resume all of", -EINVAL, "of" },
 
 	{ "devices kt0", -EINVAL, "kt0" },
+	{ "time 1", -EINVAL, "1" },
 	{ "help explode", -EINVAL, "explode" },
 	{ "help drop dup", -EINVAL, "dup" },
 
