@@ -423,7 +423,7 @@ sub complete
 }
 
 guest('c', sub { packets($_[0] =~ /devices/ ? "eth0 net rules=1\n" : "r1 eth0 drop\nr2 eth0 dup\n") });
-for (['c ev', 'events'], ['c add ', 'eth0'], ['--timeout 5s c add eth0 d', 'drop dup delay down'],
+for (['c ev', 'events'], ['c add ', 'eth0'], ['--timeout 5s c add eth0 d', 'drop dup delay down'], ['ru', 'run'],
 	['c add ttyS0 d', 'drop dup delay'], ['c help cu', 'cut'], ['c cap', 'capture'], ['c capture ', 'eth0'], ['c capture eth0 o', 'off'],
 	['c capture eth0 -w x --t', '--timeout --text'],
 	['c add eth0 down p', 'period='], ['c add ttyS0 modem dc', 'dcd='], ['c add eth0 drop dir=', 'rx tx'], ['c suspend ', 'all r1 r2']) {

@@ -26,12 +26,19 @@ void tool_worse(struct tool *tool, enum tool_exit status)
 		tool->status = status;
 }
 
+static const char *where = NAME;
+
+void tool_where(const char *text)
+{
+	where = text ?: NAME;
+}
+
 void tool_usage(const char *fmt, ...)
 {
 	va_list ap;
 
 	va_start(ap, fmt);
-	message(NAME, fmt, ap, "");
+	message(where, fmt, ap, "");
 	va_end(ap);
 	exit(TOOL_USAGE);
 }
@@ -43,6 +50,7 @@ static void help(void)
 	printf("Usage: " NAME " [options] <guest>[,<guest>...] <verb> ...\n"
 	       "       " NAME " --guests\n"
 	       "       " NAME " --read <file>\n"
+	       "       " NAME " run <file>\n"
 	       "\n"
 	       "<guest>: a umid in $UML_DIR, ~/.uml or /tmp/uml, or the path of an mconsole socket\n"
 	       "\n"
@@ -59,12 +67,17 @@ static void help(void)
 	       "      until evaluated, matched, fired or bytes is so (>= <= == > <)\n"
 	       "  expect <id> '<counter>>=<n>' ...\n"
 	       "      fails unless it is so now\n"
+	       "  run <file>|-\n"
+	       "      does what a file says, line by line: [<time>] <guest>[,...] <verb> ...,\n"
+	       "      and shows it with the guests' events as they come\n"
 	       "\n"
 	       "Options:\n"
 	       "  --json        print JSON\n"
 	       "  --timeout T   how long a guest may be silent (5s), or wait may take (for ever)\n"
 	       "  --follow      see events\n"
-	       "  -w FILE       see capture; - is standard output\n"
+	       "  -w FILE       see capture; - is standard output; run writes JSON there\n"
+	       "  --console GUEST=FILE\n"
+	       "                run shows what the guest's console writes to the file\n"
 	       "  --text        a capture as text, a line a packet\n"
 	       "  --read FILE   print the pcapng file of a capture as text\n"
 	       "  --guests      list the guests that are running\n"
@@ -75,6 +88,7 @@ static void help(void)
 }
 
 enum { OPT_JSON = 256, OPT_TIMEOUT, OPT_FOLLOW, OPT_GUESTS, OPT_TEXT, OPT_READ,
+       OPT_CONSOLE,
        OPT_VERSION };
 
 static const struct option options[] = {
@@ -85,6 +99,7 @@ static const struct option options[] = {
 	{ "text", no_argument, NULL, OPT_TEXT },
 	{ "write", required_argument, NULL, 'w' },
 	{ "read", required_argument, NULL, OPT_READ },
+	{ "console", required_argument, NULL, OPT_CONSOLE },
 	{ "version", no_argument, NULL, OPT_VERSION },
 	{ "help", no_argument, NULL, 'h' },
 	{ }
@@ -116,6 +131,7 @@ static void print_guests(struct tool *tool)
 static bool parse_options(struct tool *tool, int argc, char **argv)
 {
 	bool guests = false;
+	char *file;
 	int opt;
 
 	while ((opt = getopt_long(argc, argv, "hw:", options, NULL)) != -1) {
@@ -144,6 +160,15 @@ static bool parse_options(struct tool *tool, int argc, char **argv)
 		case OPT_READ:
 			tool->read = optarg;
 			break;
+		case OPT_CONSOLE:
+			file = strchr(optarg, '=');
+			if (!file || file == optarg)
+				tool_usage("--console %s: must be <guest>=<file>",
+					   optarg);
+			*file++ = '\0';
+			watch_console(optarg, file);
+			tool->consoles = true;
+			break;
 		case OPT_VERSION:
 			puts(NAME " " UMF_VERSION);
 			return false;
@@ -168,13 +193,13 @@ static bool parse_options(struct tool *tool, int argc, char **argv)
 	return !guests && !tool->read;
 }
 
-static void find_guests(struct tool *tool, char *names)
+void tool_find_guests(struct tool *tool, const char *names)
 {
-	char *name, *why;
+	char *copy = xstrdup(names), *pos = copy, *name, *why;
 	size_t i;
 
 	tool->several = strchr(names, ',');
-	while ((name = strsep(&names, ","))) {
+	while ((name = strsep(&pos, ","))) {
 		struct guest guest = { .name = name };
 
 		if (!*name)
@@ -188,6 +213,7 @@ static void find_guests(struct tool *tool, char *names)
 			tool_worse(tool, TOOL_UNREACHED);
 		}
 	}
+	free(copy);
 }
 
 static void plain_verb(struct tool *tool, const struct words *words)
@@ -236,7 +262,7 @@ static void plain_verb(struct tool *tool, const struct words *words)
 	free(request);
 }
 
-static void run_verb(struct tool *tool, int argc, char **argv)
+static void do_verb(struct tool *tool, int argc, char **argv)
 {
 	bool capture = !strcmp(argv[0], umf_verbs[UMF_V_CAPTURE].name);
 	struct words words = { 0 };
@@ -248,8 +274,11 @@ static void run_verb(struct tool *tool, int argc, char **argv)
 		return;
 	}
 	if (tool->write || tool->text)
-		tool_usage("%s goes with capture only",
-			   tool->write ? "-w" : "--text");
+		tool_usage("%s goes with capture%s only",
+			   tool->write ? "-w" : "--text",
+			   tool->write ? " and run" : "");
+	if (tool->consoles)
+		tool_usage("--console goes with run only");
 	if (!strcmp(argv[0], "wait") || !strcmp(argv[0], "expect")) {
 		if (tool->follow)
 			tool_usage("--follow goes with events only");
@@ -292,9 +321,16 @@ int main(int argc, char **argv)
 			tool_usage("which guest? " NAME " --guests lists them, --help tells more");
 		if (argc < 2)
 			tool_usage("which verb? " NAME " --help lists them");
-		find_guests(&tool, argv[0]);
-		if (tool.guests.n)
-			run_verb(&tool, argc - 1, argv + 1);
+		if (argc == 2 && !strcmp(argv[0], "run")) {
+			if (tool.text || tool.follow)
+				tool_usage("%s does not go with run",
+					   tool.text ? "--text" : "--follow");
+			run_verb(&tool, argv[1]);
+		} else {
+			tool_find_guests(&tool, argv[0]);
+			if (tool.guests.n)
+				do_verb(&tool, argc - 1, argv + 1);
+		}
 	}
 	guest_list_free(&tool.guests);
 	if (fclose(stdout)) {

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What a person sees. A guest's text may not command the terminal. */
+/*
+ * What a person sees. A guest's text may not command the terminal. While a
+ * timeline runs it goes there.
+ */
 #define _GNU_SOURCE
 #include <ctype.h>
 #include <stdarg.h>
@@ -33,7 +36,10 @@ static void put_lines(const char *name, const char *text, FILE *out)
 void print_reply(const struct tool *tool, const struct guest *guest,
 		 const char *reply)
 {
-	put_lines(tool->several ? guest->name : NULL, reply, stdout);
+	if (timeline_runs() && *reply)
+		timeline_add(timeline_now(), LINE_REPLY, guest->name, reply, NULL);
+	else if (!timeline_runs())
+		put_lines(tool->several ? guest->name : NULL, reply, stdout);
 }
 
 void print_error(const struct guest *guest, const char *fmt, ...)
@@ -47,7 +53,11 @@ void print_error(const struct guest *guest, const char *fmt, ...)
 	va_end(ap);
 	if (len < 0)
 		return;
-	fflush(stdout);		/* what came before shows before */
-	put_lines(guest->name, text, stderr);
+	if (timeline_runs()) {
+		timeline_add(timeline_now(), LINE_ERROR, guest->name, text, NULL);
+	} else {
+		fflush(stdout);		/* what came before shows before */
+		put_lines(guest->name, text, stderr);
+	}
 	free(text);
 }

@@ -8,13 +8,32 @@ static volatile sig_atomic_t stopped;
 
 static void on_signal(int sig)
 {
-	(void)sig;
-	stopped = 1;
+	stopped = sig;
 }
 
 bool stop_asked(void)
 {
 	return stopped;
+}
+
+int stop_forget(void)
+{
+	int sig = stopped;
+
+	stopped = 0;
+	return sig;
+}
+
+void stop_die(int sig)
+{
+	sigset_t mask;
+
+	fflush(stdout);
+	signal(sig, SIG_DFL);
+	sigemptyset(&mask);
+	sigaddset(&mask, sig);
+	raise(sig);
+	sigprocmask(SIG_UNBLOCK, &mask, NULL);
 }
 
 void stop_catch(sigset_t *open)

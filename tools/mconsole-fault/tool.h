@@ -34,6 +34,7 @@ struct tool {
 	bool json;
 	bool follow;
 	bool text;			/* --text was given */
+	bool consoles;			/* --console was given */
 	const char *write;		/* -w: this file, or - */
 	const char *read;		/* --read: this one */
 	bool timed;			/* --timeout was given */
@@ -47,6 +48,11 @@ void tool_worse(struct tool *tool, enum tool_exit status);
 /* Says what is wrong with the command line and ends. */
 __attribute__((noreturn, format(printf, 1, 2)))
 void tool_usage(const char *fmt, ...);
+
+/* From now on tool_usage() begins with that; NULL: with the tool's name. */
+void tool_where(const char *where);
+/* Appends the guests of "n1,n2"; what is wrong with a name is said. */
+void tool_find_guests(struct tool *tool, const char *names);
 
 /* ---- request.c ---- */
 
@@ -113,6 +119,8 @@ void rule_list(json_t *array, const char *guest, const char *reply);
 /* From now on signals come only where they are waited for, with this mask. */
 void stop_catch(sigset_t *open);
 bool stop_asked(void);
+int stop_forget(void);		/* which one asked, or 0; from now on none has */
+void stop_die(int sig);		/* of it, as who started the tool expects */
 
 /* ---- text.c ---- */
 
@@ -133,9 +141,60 @@ void capture_read(struct tool *tool, const char *path);
 /* As the guest must be told it, whose current folder is another. */
 char *capture_path(const char *path);
 
+/* ---- timeline.c ---- */
+
+enum line_kind {
+	LINE_COMMAND,	/* what is done next */
+	LINE_REPLY,	/* what a guest answered */
+	LINE_ERROR,	/* what went wrong */
+	LINE_EVENT,	/* a rule fired */
+	LINE_CONSOLE,	/* a guest's console */
+	LINE_OUTPUT,	/* of a command of the host */
+	LINE_NOTE,	/* of the run itself */
+};
+
+void timeline_begin(bool json, FILE *copy, int width);
+void timeline_end(void);
+bool timeline_runs(void);
+int64_t timeline_clock(void);	/* CLOCK_MONOTONIC, ns */
+int64_t timeline_now(void);	/* ns since the run began */
+/*
+ * Each line of @text becomes one of the timeline. @json, which is taken over,
+ * has more fields of the first; it may be NULL. Any thread.
+ */
+void timeline_add(int64_t time, enum line_kind kind, const char *guest,
+		  const char *text, json_t *json);
+void timeline_flush(bool all);	/* shows what nothing can come before any more */
+
+/* ---- watch.c ---- */
+
+void watch_guest(const char *name);
+/* "<guest>=<file>", whose new lines are shown as well; ends the tool if not. */
+void watch_console(const char *name, const char *path);
+int watch_width(void);		/* of the longest name */
+void watch_begin(void);
+void watch_end(void);
+
+/* ---- run.c ---- */
+
+#define RUN_HOST	"host"	/* in the place of a guest's name */
+
+void run_verb(struct tool *tool, const char *path);
+
 /* ---- wait.c, follow.c: the verbs that are not in the guest ---- */
 
 void wait_verb(struct tool *tool, bool once, int argc, char **argv);
 void follow_verb(struct tool *tool, int argc, char **argv);
+
+/*
+ * wait, in pieces: what @argv, which stays, says, for the guests of @tool.
+ * wait_look() looks once; @last: what is not true now never will be. What came
+ * out is said, and counted in tool->status. It returns how many guests are left;
+ * with @sigmask a signal ends it early, as ask().
+ */
+struct wait *wait_new(struct tool *tool, bool once, int argc, char **argv);
+int wait_look(struct wait *wait, int timeout_ms, bool last,
+	      const sigset_t *sigmask);
+void wait_free(struct wait *wait);
 
 #endif /* __UMF_TOOL_H */

@@ -8,6 +8,7 @@
  * look, in every guest; a guest in which they hold is not asked again.
  */
 #define _GNU_SOURCE
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,7 +45,8 @@ struct wait {
 	const char *verb;
 	struct condition *cond;
 	size_t n;
-	struct mconsole_call *calls;
+	char *request;
+	struct mconsole_call *calls;	/* NULL before the first look */
 };
 
 static void parse_condition(struct condition *cond, const char *id, char *word)
@@ -208,20 +210,25 @@ static enum look look_at(const struct wait *wait, size_t guest, char **seen,
 	return look;
 }
 
-/*
- * Looks once at all guests that are still in. Those that need no second look
- * are put out. @last: what is not true now never will be. Returns how many
- * are left.
- */
-static int look(struct wait *wait, int timeout_ms, bool last)
+/* The guests that are still in; those that need no second look are put out. */
+int wait_look(struct wait *wait, int timeout_ms, bool last,
+	      const sigset_t *sigmask)
 {
 	struct tool *tool = wait->tool;
 	const struct guest *guest;
 	json_t *json;
-	int left = 0;
+	int left = 0, n;
 	size_t i;
 
-	if (ask(tool, wait->calls, timeout_ms, NULL) <= 0)
+	if (!wait->calls) {
+		wait->calls = ask_new(tool);
+		for (i = 0; i < tool->guests.n; i++)
+			wait->calls[i].request = wait->request;
+	}
+	n = ask(tool, wait->calls, timeout_ms, sigmask);
+	if (n == -EINTR)
+		return tool->guests.n;
+	if (n <= 0)
 		return 0;
 	for (i = 0; i < tool->guests.n; i++) {
 		enum look saw;
@@ -239,7 +246,12 @@ static int look(struct wait *wait, int timeout_ms, bool last)
 				tool_worse(tool, TOOL_REFUSED);
 			else if (saw == LOOK_UNTRUE)
 				tool_worse(tool, TOOL_UNTRUE);
-			if (saw != LOOK_TRUE)
+			if (timeline_runs())
+				timeline_add(timeline_now(), saw == LOOK_TRUE ?
+					     LINE_REPLY : LINE_ERROR, guest->name,
+					     saw == LOOK_TRUE ? "true" : seen,
+					     json_incref(json));
+			else if (saw != LOOK_TRUE)
 				print_error(guest, "%s", seen);
 			if (tool->json && saw != LOOK_NO_RULE)
 				record_print(json_incref(json));
@@ -250,39 +262,44 @@ static int look(struct wait *wait, int timeout_ms, bool last)
 	return left;
 }
 
-static int64_t now_ns(void)
+struct wait *wait_new(struct tool *tool, bool once, int argc, char **argv)
 {
-	struct timespec ts;
+	struct wait *wait = xrealloc(NULL, sizeof(*wait));
 
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000000000LL + ts.tv_nsec;
+	memset(wait, 0, sizeof(*wait));
+	wait->tool = tool;
+	wait->verb = once ? "expect" : "wait";
+	parse_conditions(wait, argc, argv);
+	wait->request = make_request(wait);
+	return wait;
+}
+
+void wait_free(struct wait *wait)
+{
+	if (wait->calls)
+		ask_free(wait->tool, wait->calls);
+	free(wait->cond);
+	free(wait->request);
+	free(wait);
 }
 
 void wait_verb(struct tool *tool, bool once, int argc, char **argv)
 {
-	struct wait wait = { .tool = tool, .verb = once ? "expect" : "wait" };
+	struct wait *wait = wait_new(tool, once, argc, argv);
 	int64_t end = INT64_MAX, left;
 	int pause = POLL_MIN_MS;
 	struct timespec ts;
-	char *request;
 	bool last;
-	size_t i;
-
-	parse_conditions(&wait, argc, argv);
-	request = make_request(&wait);
-	wait.calls = ask_new(tool);
-	for (i = 0; i < tool->guests.n; i++)
-		wait.calls[i].request = request;
 
 	if (!once && tool->timed && tool->timeout < INT64_MAX / 2)
-		end = now_ns() + tool->timeout;
+		end = timeline_clock() + tool->timeout;
 	for (;;) {
 		/* The last look starts when time is up, and is a whole one. */
-		last = once || now_ns() >= end;
-		if (!look(&wait, once ? ask_timeout(tool) : TOOL_ANSWER_MS,
-			  last))
+		last = once || timeline_clock() >= end;
+		if (!wait_look(wait, once ? ask_timeout(tool) : TOOL_ANSWER_MS,
+			       last, NULL))
 			break;
-		left = (end - now_ns()) / 1000000 + 1;
+		left = (end - timeline_clock()) / 1000000 + 1;
 		if (left < pause)
 			pause = left > 0 ? left : 0;
 		ts.tv_sec = 0;
@@ -290,7 +307,5 @@ void wait_verb(struct tool *tool, bool once, int argc, char **argv)
 		nanosleep(&ts, NULL);
 		pause = pause < POLL_MAX_MS / 2 ? pause * 2 + 1 : POLL_MAX_MS;
 	}
-	ask_free(tool, wait.calls);
-	free(wait.cond);
-	free(request);
+	wait_free(wait);
 }
