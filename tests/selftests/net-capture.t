@@ -294,7 +294,7 @@ is "a device that is not there: status" "$("$net_tool" n2 capture eth7 -w - 2>&1
 	"n2: no device eth7: there is eth0"$'\n'1
 is "two guests" "$("$net_tool" n1,n2 capture eth0 -w - 2>&1; echo $?)" \
 	"mconsole-fault: a capture is followed in one guest at a time"$'\n'2
-is "-w elsewhere" "$("$net_tool" n1 list -w x 2>&1; echo $?)" "mconsole-fault: -w goes with capture only"$'\n'2
+is "-w elsewhere" "$("$net_tool" n1 list -w x 2>&1; echo $?)" "mconsole-fault: -w goes with capture and run only"$'\n'2
 fault n2 capture eth0 "a b.pcapng"
 is "--json" "$(fault --json n2 capture | jq -r '.[] | .device, .rx, .dropped, .file' | paste -sd ' ')" "eth0 0 0 $WORK/a b.pcapng"
 fault n2 capture eth0 off >/dev/null
