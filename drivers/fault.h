@@ -71,8 +71,9 @@ struct umf_value {
 	union {
 		/*
 		 * Numbers: a. UMF_T_AT: a, b is 1 for +T. UMF_T_RANGE: first a,
-		 * last b. UMF_T_BURST: a is p_bad | p_good << 32 and
-		 * b is loss_bad | loss_good << 32, all in parts per billion.
+		 * last b. UMF_T_STEP, UMF_T_DRIFT: a, b is 1 for -.
+		 * UMF_T_BURST: a is p_bad | p_good << 32 and b is
+		 * loss_bad | loss_good << 32, all in parts per billion.
 		 * UMF_T_MAC: a, first byte in bits 40-47. UMF_T_WORD: a, index.
 		 */
 		struct {
@@ -294,6 +295,8 @@ void umf_site_visit_levels(struct umf_site *site,
 /* Is that rule still listed at all? Is it still in force by the clock? */
 bool umf_rule_listed(struct umf_site *site, u32 nr);
 bool umf_rule_in_force(struct umf_site *site, u32 nr);
+/* When one in force goes out of it by the clock, ns; U64_MAX: never. */
+u64 umf_rule_end(struct umf_site *site, u32 nr);
 
 /* ---- verbs (fault_verb.c) and what they use of fault_rule.c ---- */
 

@@ -56,6 +56,12 @@ static const char *const duplex_words[] = {
 
 #define K(key)	BIT_ULL(UMF_K_##key)
 
+static const char *const lockup_words[] = {
+	[UMF_LOCKUP_HARD] = "hard", [UMF_LOCKUP_SOFT] = "soft", NULL
+};
+
+/* When a rule that ends the guest does so. */
+#define KEYS_ONCE	(K(ID) | K(ON) | K(AT))
 /* When a rule is in force; the only triggers a level action can have. */
 #define KEYS_WINDOW	(K(ID) | K(ON) | K(AT) | K(FOR) | K(PERIOD) | K(DUTY))
 /* Everything that decides about single operations, on any device. */
@@ -286,6 +292,26 @@ const struct umf_param umf_params[UMF_K_MAX] = {
 		.name = "ri", .type = UMF_T_WORD, .group = UMF_G_EFFECT,
 		.words = switch_words, .form = "off|on",
 		.help = "the same of the ring indicator",
+	},
+	[UMF_K_LOCKUP] = {
+		.name = "lockup", .type = UMF_T_WORD, .group = UMF_G_EFFECT,
+		.words = lockup_words, .form = "hard|soft",
+		.help = "soft: no program runs, but interrupts do; hard unless given",
+	},
+	[UMF_K_ORDERLY] = {
+		.name = "orderly", .type = UMF_T_WORD, .group = UMF_G_EFFECT,
+		.words = switch_words, .form = "off|on",
+		.help = "on: by the guest's own reboot or poweroff; off unless given",
+	},
+	[UMF_K_STEP] = {
+		.name = "step", .type = UMF_T_STEP, .group = UMF_G_EFFECT,
+		.min = 1000, .max = 400 * 86400 * UMF_NSEC, .form = "+T|-T",
+		.help = "how far the clock on the wall is off, in whole microseconds",
+	},
+	[UMF_K_DRIFT] = {
+		.name = "drift", .type = UMF_T_DRIFT, .group = UMF_G_EFFECT,
+		.min = 1, .max = UMF_PPB / 10, .form = "+200ppm|-1%",
+		.help = "how much too fast or slow the clock runs",
 	},
 	[UMF_K_PROB] = {
 		.name = "prob", .type = UMF_T_PROB, .group = UMF_G_TRIGGER,
@@ -575,6 +601,35 @@ const struct umf_action umf_actions[UMF_A_MAX] = {
 		.flags = UMF_AF_FINAL | UMF_AF_EDGES,
 		.help = "no power: what cache=volatile holds survives or not, nothing works",
 	},
+	[UMF_A_NODE_PANIC] = {
+		.name = "panic", .classes = UMF_CLASS_NODE, .keys = KEYS_ONCE,
+		.flags = UMF_AF_LEVEL | UMF_AF_EDGES,
+		.help = "the guest's kernel panics",
+	},
+	[UMF_A_NODE_HANG] = {
+		.name = "hang", .classes = UMF_CLASS_NODE,
+		.keys = KEYS_WINDOW | K(LOCKUP),
+		.flags = UMF_AF_LEVEL | UMF_AF_EDGES,
+		.help = "every CPU is stuck in the kernel; it goes on if the rule has an end",
+	},
+	[UMF_A_NODE_REBOOT] = {
+		.name = "reboot", .classes = UMF_CLASS_NODE,
+		.keys = KEYS_ONCE | K(ORDERLY),
+		.flags = UMF_AF_LEVEL | UMF_AF_EDGES,
+		.help = "the guest starts again at once, as by a reset button",
+	},
+	[UMF_A_NODE_POWEROFF] = {
+		.name = "poweroff", .classes = UMF_CLASS_NODE,
+		.keys = KEYS_ONCE | K(ORDERLY),
+		.flags = UMF_AF_LEVEL | UMF_AF_EDGES,
+		.help = "the guest ends at once, as by a pulled plug",
+	},
+	[UMF_A_NODE_CLOCK] = {
+		.name = "clock", .classes = UMF_CLASS_NODE,
+		.keys = KEYS_WINDOW | K(STEP) | K(DRIFT),
+		.flags = UMF_AF_LEVEL | UMF_AF_EDGES,
+		.help = "the clock is wrong; at the end its step is taken back",
+	},
 };
 
 const struct umf_verb umf_verbs[UMF_V_MAX] = {
@@ -618,7 +673,9 @@ int umf_param_find(const char *word, size_t len)
 
 const char *umf_class_name(u64 classes)
 {
-	static const char *const names[UMF_CLASSES] = { "net", "blk", "tty" };
+	static const char *const names[UMF_CLASSES] = {
+		"net", "blk", "tty", "node"
+	};
 	int i;
 
 	for (i = 0; i < UMF_CLASSES; i++)

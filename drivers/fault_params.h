@@ -32,7 +32,8 @@ typedef __u64 u64;
 #define UMF_CLASS_NET	BIT_ULL(0)
 #define UMF_CLASS_BLK	BIT_ULL(1)
 #define UMF_CLASS_TTY	BIT_ULL(2)
-#define UMF_CLASSES	3
+#define UMF_CLASS_NODE	BIT_ULL(3)
+#define UMF_CLASSES	4
 
 enum umf_dir {
 	UMF_DIR_RX,
@@ -94,6 +95,12 @@ enum umf_duplex {
 	UMF_DUPLEX_FULL,
 };
 
+/* lockup= of a node that hangs. */
+enum umf_lockup {
+	UMF_LOCKUP_HARD,
+	UMF_LOCKUP_SOFT,
+};
+
 /* How a key's value is written. */
 enum umf_type {
 	UMF_T_ID,	/* [A-Za-z_][A-Za-z0-9_.-]*, at most 31 characters */
@@ -105,6 +112,8 @@ enum umf_type {
 	UMF_T_SIZE,	/* a number and k M G, by 1024; kept in bytes */
 	UMF_T_RATE,	/* a number and bit kbit Mbit Gbit B kB MB GB; in bit/s */
 	UMF_T_AT,	/* T since boot, or +T from when the rule was armed */
+	UMF_T_STEP,	/* +T or -T, a time */
+	UMF_T_DRIFT,	/* +P or -P, as a probability is written */
 	UMF_T_BURST,	/* p_bad,p_good[,loss_bad[,loss_good]]; probabilities */
 	UMF_T_RANGE,	/* A, A-B (both included) or A+N (N from A on) */
 	UMF_T_MAC,	/* xx:xx:xx:xx:xx:xx */
@@ -158,6 +167,10 @@ enum umf_key {
 	UMF_K_DSR,
 	UMF_K_DCD,
 	UMF_K_RI,
+	UMF_K_LOCKUP,
+	UMF_K_ORDERLY,
+	UMF_K_STEP,
+	UMF_K_DRIFT,
 	UMF_K_PROB,
 	UMF_K_BURST,
 	UMF_K_AFTER,
@@ -234,6 +247,11 @@ enum umf_action_id {
 	UMF_A_BLK_NOSPACE,
 	UMF_A_BLK_FLUSHLIE,
 	UMF_A_BLK_POWERCUT,
+	UMF_A_NODE_PANIC,
+	UMF_A_NODE_HANG,
+	UMF_A_NODE_REBOOT,
+	UMF_A_NODE_POWEROFF,
+	UMF_A_NODE_CLOCK,
 	UMF_A_MAX
 };
 
@@ -285,7 +303,7 @@ int umf_param_find(const char *word, size_t len);
 int umf_action_find(const char *word, size_t len, u64 class);
 int umf_verb_find(const char *word, size_t len);
 
-/* The word for the lowest of @classes: net, blk, tty. */
+/* The word for the lowest of @classes: net, blk, tty, node. */
 const char *umf_class_name(u64 classes);
 
 #endif /* __UMF_FAULT_PARAMS_H */

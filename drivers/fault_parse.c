@@ -308,11 +308,16 @@ static int parse_number(const struct umf_param *param, const char *word,
 	case UMF_T_BURST:
 		err = parse_scaled(word, prob_units, val);
 		break;
+	case UMF_T_DRIFT:
+		err = parse_scaled(word + 1, prob_units, val);	/* the sign */
+		break;
 	case UMF_T_TIME:
+	case UMF_T_STEP:
 	case UMF_T_AT:
 		finest = "ns";
 		ends = "a time ends in ns, us, ms, s, m or h";
-		err = parse_scaled(word, time_units, val);
+		err = parse_scaled(word + (param->type == UMF_T_STEP),
+				   time_units, val);
 		break;
 	case UMF_T_SIZE:
 		finest = "byte";
@@ -403,6 +408,16 @@ static int parse_burst(const struct umf_param *param, char *word,
 	return 0;
 }
 
+static int parse_signed(const struct umf_param *param, const char *word,
+			struct umf_value *val, struct umf_reply *reply)
+{
+	if (*word != '+' && *word != '-')
+		return umf_fail(reply, -EINVAL, "%s=%s: must be %s, with its sign",
+				param->name, word, param->form);
+	val->b = *word == '-';
+	return parse_number(param, word, &val->a, reply);
+}
+
 static int parse_value(const struct umf_param *param, char *word,
 		       struct umf_value *val, struct umf_reply *reply)
 {
@@ -424,6 +439,9 @@ static int parse_value(const struct umf_param *param, char *word,
 	case UMF_T_AT:
 		val->b = *word == '+';
 		return parse_number(param, word + val->b, &val->a, reply);
+	case UMF_T_STEP:
+	case UMF_T_DRIFT:
+		return parse_signed(param, word, val, reply);
 	case UMF_T_U64:
 	case UMF_T_PROB:
 	case UMF_T_TIME:
@@ -516,6 +534,11 @@ static int check_rule(const struct umf_spec *spec, struct umf_reply *reply)
 	    umf_num(spec, UMF_K_RATE, 0) % 1000000)
 		return umf_fail(reply, -EINVAL,
 				"rate=: a link's is a whole number of Mbit");
+	if (spec->action == UMF_A_NODE_CLOCK && !umf_has(spec, UMF_K_STEP) &&
+	    !umf_has(spec, UMF_K_DRIFT))
+		return umf_fail(reply, -EINVAL, "clock needs step= or drift=");
+	if (umf_num(spec, UMF_K_STEP, 0) % 1000)
+		return umf_fail(reply, -EINVAL, "step=: finer than 1 us");
 	if (umf_has(spec, UMF_K_ID) && !strcmp(spec->val[UMF_K_ID].text, "all"))
 		return umf_fail(reply, -EINVAL,
 				"id=all: taken, it stands for every rule");
@@ -590,9 +613,9 @@ static void print_scaled(struct umf_reply *reply, const struct unit *unit,
 
 static void print_number(struct umf_reply *reply, enum umf_type type, u64 val)
 {
-	if (type == UMF_T_PROB || type == UMF_T_BURST)
+	if (type == UMF_T_PROB || type == UMF_T_DRIFT || type == UMF_T_BURST)
 		print_prob(reply, val);
-	else if (type == UMF_T_TIME || type == UMF_T_AT)
+	else if (type == UMF_T_TIME || type == UMF_T_STEP || type == UMF_T_AT)
 		print_scaled(reply, &time_units[3], val);	/* s */
 	else if (type == UMF_T_SIZE)
 		print_scaled(reply, &size_units[3], val);
@@ -646,6 +669,11 @@ void umf_print_value(struct umf_reply *reply, enum umf_key key,
 		print_prob(reply, val->b & U32_MAX);
 		umf_say(reply, ",");
 		print_prob(reply, val->b >> 32);
+		break;
+	case UMF_T_STEP:
+	case UMF_T_DRIFT:
+		umf_say(reply, "%s", val->b ? "-" : "+");
+		print_number(reply, param->type, val->a);
 		break;
 	case UMF_T_AT:
 		umf_say(reply, "%s", val->b ? "+" : "");

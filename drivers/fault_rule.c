@@ -366,6 +366,25 @@ bool umf_rule_in_force(struct umf_site *site, u32 nr)
 	return in_force;
 }
 
+u64 umf_rule_end(struct umf_site *site, u32 nr)
+{
+	struct umf_rule *rule;
+	unsigned long flags;
+	u64 end = 0;
+
+	rcu_read_lock();
+	rule = site_rule(site, nr);
+	if (rule) {
+		spin_lock_irqsave(&rule->lock, flags);
+		if (rule->in_force)
+			end = umf_trigger_edge(&rule->trig, &rule->spec,
+					       ktime_get_ns());
+		spin_unlock_irqrestore(&rule->lock, flags);
+	}
+	rcu_read_unlock();
+	return end;
+}
+
 bool umf_site_level(struct umf_site *site, enum umf_action_id action)
 {
 	struct umf_rule *rule;

@@ -69,7 +69,9 @@ static void must_be_same(const struct umf_spec *a, const struct umf_spec *b)
 		must(a->val[key].a == b->val[key].a);
 		if (umf_params[key].type == UMF_T_RANGE ||
 		    umf_params[key].type == UMF_T_BURST ||
-		    umf_params[key].type == UMF_T_AT)
+		    umf_params[key].type == UMF_T_AT ||
+		    umf_params[key].type == UMF_T_STEP ||
+		    umf_params[key].type == UMF_T_DRIFT)
 			must(a->val[key].b == b->val[key].b);
 	}
 }

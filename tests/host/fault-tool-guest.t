@@ -47,7 +47,7 @@ done
 ping="ping -c 3 -i 0.2 -W 1 10.0.0.2"
 
 like "the guests are found" "$("$tool" --guests)" "^n1 $UML_DIR/n1/mconsole"$'\n'"n2 $UML_DIR/n2/mconsole"
-done_as "their devices" $'n1: eth0 net rules=0\nn2: eth0 net rules=0' n1,n2 devices
+done_as "their devices" $'n1: eth0 net rules=0\nn1: node node rules=0\nn2: eth0 net rules=0\nn2: node node rules=0' n1,n2 devices
 check "n1 reaches n2" guest_exec n1 "$ping"
 
 # ---- every verb ----

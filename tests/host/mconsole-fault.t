@@ -23,7 +23,7 @@ stock()
 	uml_mconsole "$socket" "$@" 2>/dev/null | sed '1s/^\(OK\|ERR\) //'
 }
 
-is "devices" "$(raw ':fault devices')" '0 eth0 net rules=0\n'
+is "devices" "$(raw ':fault devices')" '0 eth0 net rules=0\nnode node rules=0\n'
 is "a rule" "$(raw ':fault add eth0 drop prob=30% id=first')" '0 first\n'
 like "list shows it" "$(raw ':fault list')" '^0 seed [0-9]+\\nadd eth0 drop prob=30% id=first\\n$'
 is "ours shows the same" "$("$tool" verb list | sed 1d)" "add eth0 drop prob=30% id=first"
@@ -40,7 +40,7 @@ is "a refusal is an error and one line" "$(raw ':fault del first')" "1 no rule f
 is "... in our client too" "$("$tool" verb del first 2>&1 >/dev/null) $?" "verb: no rule first: list shows those there are 1"
 is "the verb alone does nothing" "$(raw ':fault')" "0 "
 is "blanks around it neither" "$(raw ':fault   ')" "0 "
-is "a tab ends the word" "$(raw $':fault\tdevices')" '0 eth0 net rules=0\n'
+is "a tab ends the word" "$(raw $':fault\tdevices')" '0 eth0 net rules=0\nnode node rules=0\n'
 is "the old verbs are as they were" "$(raw ':faults')" "1 Unknown command"
 
 # ---- several statements in one request ----
@@ -79,6 +79,6 @@ is "... to a client that was stopped" "$(sed 1d "$WORK/late" | sed 's/.*id=//')"
 like "who does not read its reply does not keep the next from its own" "$(raw ':version')" '^0 Linux verb '
 
 raw ':fault clear' >/dev/null
-like "help" "$(raw ':fault help')" '^0 add <device> <action> .*(\\nactions of a (net|blk|tty) device:( [a-z]+)+){3}\\n$'
+like "help" "$(raw ':fault help')" '^0 add <device> <action> .*(\\nactions of a (net|blk|tty|node) device:( [a-z]+)+){4}\\n$'
 
 done_testing

@@ -149,6 +149,12 @@ static bool make_value(struct gen_ctx *ctx, enum umf_key key,
 		val->b = UMF_KUNIT_PAIR(some_number(ctx, 0, UMF_PPB),
 					some_number(ctx, 0, UMF_PPB));
 		return true;
+	case UMF_T_STEP:
+		val->b = below(ctx, 2);
+		val->a = 1000 * some_number(ctx, param->min / 1000,
+					    param->max / 1000);
+		return true;
+	case UMF_T_DRIFT:
 	case UMF_T_AT:
 		val->b = below(ctx, 2);
 		fallthrough;
@@ -189,6 +195,8 @@ static bool make_spec(struct gen_ctx *ctx, enum umf_action_id action)
 		keys &= ~BIT_ULL(UMF_K_BITS);
 	if (action == UMF_A_LINK)
 		keys = (keys | BIT_ULL(UMF_K_DUPLEX)) & ~BIT_ULL(UMF_K_RATE);
+	if (action == UMF_A_NODE_CLOCK)
+		keys |= BIT_ULL(UMF_K_DRIFT);
 	for (key = 0; key < UMF_K_MAX; key++) {
 		if (!(keys & BIT_ULL(key)))
 			continue;

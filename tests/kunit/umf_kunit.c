@@ -51,7 +51,8 @@ bool umf_kunit_two_numbers(enum umf_key key)
 {
 	enum umf_type type = umf_params[key].type;
 
-	return type == UMF_T_AT || type == UMF_T_RANGE || type == UMF_T_BURST;
+	return type == UMF_T_AT || type == UMF_T_RANGE || type == UMF_T_BURST ||
+	       type == UMF_T_STEP || type == UMF_T_DRIFT;
 }
 
 bool umf_kunit_one_line(const struct umf_reply *reply)

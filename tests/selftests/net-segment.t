@@ -49,10 +49,10 @@ is "... it is there" "$(interfaces)" "eth0 eth1"
 like "... config shows it" "$(configure n1 eth1)" "^0 switch,$WORK/other\\\\n  port 0 mac [0-9a-f:]{17} "
 refused_twice=$(configure n1 "eth1=switch,$WORK/other")
 like "a second time is refused" "$refused_twice" "^[1-9][0-9]* .*configured already"
-is "fault knows it" "$(fault n1 devices | paste -sd ' ')" "eth0 net rules=0 eth1 net rules=0"
+is "fault knows it" "$(fault n1 devices | paste -sd ' ')" "eth0 net rules=0 node node rules=0 eth1 net rules=0"
 fault n1 add eth1 drop >/dev/null
 is "remove takes it away" "$(remove n1 eth1)" "0 "
-is "... with its rules" "$(fault n1 list) $(fault n1 devices)" "seed 2004 eth0 net rules=0"
+is "... with its rules" "$(fault n1 list) $(fault n1 devices | paste -sd ' ')" "seed 2004 eth0 net rules=0 node node rules=0"
 is "... and its folder" "$(find "$WORK" -name other)" ""
 like "an interface that is not there cannot be removed" "$(remove n1 eth1)" "^[1-9][0-9]* "
 

@@ -188,7 +188,7 @@ is "of a file too" "$("$tty_tool" --read "$came" | grep -c 'rx 4 bytes "a\\n\\x0
 
 # ---- what is refused, and what ends it ----
 
-is "a disk is no line" "$(fault t1 capture ttyS7 "$sent" 2>&1)" "t1: no device ttyS7: there is ttyS0 ttyS1 ttyS2"
+is "a disk is no line" "$(fault t1 capture ttyS7 "$sent" 2>&1)" "t1: no device ttyS7: there is ttyS0 ttyS1 ttyS2 node"
 fault t1 capture ttyS2 "$sent"
 mconsole t1 "remove ttyS2" >/dev/null
 is "a line that goes takes its capture along" "$(fault t1 capture)" ""

@@ -127,6 +127,7 @@ static void range(const struct umf_param *param)
 			 number(param->max, b));
 		break;
 	case UMF_T_TIME:
+	case UMF_T_STEP:
 	case UMF_T_AT:
 		sentence("From %s to %s", duration(param->min, a),
 			 duration(param->max, b));

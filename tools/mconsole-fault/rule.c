@@ -45,6 +45,20 @@ static json_t *at_json(const char *value)
 			 "relative", relative);
 }
 
+/* +T or -T, +P or -P */
+static json_t *signed_json(const char *value, bool time)
+{
+	uint64_t ns;
+	double prob;
+	int sign = *value == '-' ? -1 : 1;
+
+	if (time && units_time(value + 1, false, &ns))
+		return json_integer(sign * (json_int_t)ns);
+	if (!time && units_prob(value + 1, &prob))
+		return json_real(sign * prob);
+	return record_text(value);
+}
+
 /* A, A-B or A+N */
 static json_t *range_json(const char *value)
 {
@@ -98,6 +112,10 @@ static json_t *param_json(const char *key, const char *value)
 		break;
 	case UMF_T_AT:
 		json = at_json(value);
+		break;
+	case UMF_T_STEP:
+	case UMF_T_DRIFT:
+		json = signed_json(value, umf_params[id].type == UMF_T_STEP);
 		break;
 	case UMF_T_RANGE:
 		json = range_json(value);
