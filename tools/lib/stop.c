@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Ctrl-C and the like, for verbs that are meant to be ended by it. */
+/* Ctrl-C and the like, for what is meant to be ended by it. */
 #define _GNU_SOURCE
 #include <signal.h>
-#include "tool.h"
+#include <stdio.h>
+#include "stop.h"
 
 static volatile sig_atomic_t stopped;
 

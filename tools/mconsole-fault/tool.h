@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include "../lib/guest.h"
 #include "../lib/mconsole.h"
+#include "../lib/stop.h"
 #include "../lib/words.h"
 
 #ifndef UMF_VERSION
@@ -113,14 +114,6 @@ void record_print(json_t *json);	/* one line; takes it over */
 
 /* The reply to list: the seed's object, then one for each rule. */
 void rule_list(json_t *array, const char *guest, const char *reply);
-
-/* ---- stop.c ---- */
-
-/* From now on signals come only where they are waited for, with this mask. */
-void stop_catch(sigset_t *open);
-bool stop_asked(void);
-int stop_forget(void);		/* which one asked, or 0; from now on none has */
-void stop_die(int sig);		/* of it, as who started the tool expects */
 
 /* ---- text.c ---- */
 
