@@ -1,0 +1,635 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The lab file. libconfuse reads it, and each value comes here in the moment it
+ * was read, so that what is wrong with it is told with its line and column. A
+ * section's values come before its end does: they gather in `now`, and go
+ * where they belong when it closes.
+ *
+ * The first thing that is wrong ends the tool.
+ */
+#define _GNU_SOURCE
+#include <confuse.h>
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "../lib/units.h"
+#include "../lib/xalloc.h"
+#include "lab.h"
+
+static struct {
+	struct lab *lab;
+	struct guest_conf guest, defaults;
+	struct nic nic;
+	struct serial serial;
+	struct disk disk;
+	struct strings links;	/* each as often as it is named */
+	cfg_opt_t *seen[256];	/* options that were given, to find the second */
+	unsigned int nr_seen;
+} now;
+
+bool name_is_good(const char *name)
+{
+	size_t i, len = strlen(name);
+
+	if (!len || len > NAME_LEN || !isalnum((unsigned char)*name))
+		return false;
+	for (i = 0; i < len; i++)
+		if (!isalnum((unsigned char)name[i]) && !strchr("-_.", name[i]))
+			return false;
+	return true;
+}
+
+struct guest_conf *lab_guest(struct lab *lab, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < lab->nr_guests; i++)
+		if (!strcmp(lab->guest[i].name, name))
+			return &lab->guest[i];
+	return NULL;
+}
+
+/* ---- what is wrong, and where ---- */
+
+/* Where in that line the word stands, from 1; 0: it does not. */
+static size_t find_column(const char *file, int nr, const char *word)
+{
+	FILE *in = word && *word ? fopen(file, "re") : NULL;
+	size_t size = 0, column = 0, len = word ? strlen(word) : 0;
+	char *line = NULL, *at;
+
+	while (in && nr > 0 && getline(&line, &size, in) >= 0) {
+		if (--nr)
+			continue;
+		for (at = line; !column && (at = strstr(at, word)); at++)
+			if ((at == line || !isalnum((unsigned char)at[-1])) &&
+			    !isalnum((unsigned char)at[len]))
+				column = at - line + 1;
+	}
+	free(line);
+	if (in)
+		fclose(in);
+	return column;
+}
+
+__attribute__((noreturn, format(printf, 3, 0)))
+static void wrong_at(int line, const char *word, const char *fmt, va_list ap)
+{
+	size_t column = find_column(now.lab->file, line, word);
+
+	fprintf(stderr, "%s:%d:", now.lab->file, line);
+	if (column)
+		fprintf(stderr, "%zu:", column);
+	fputc(' ', stderr);
+	vfprintf(stderr, fmt, ap);
+	fputc('\n', stderr);
+	exit(LAB_USAGE);
+}
+
+__attribute__((noreturn, format(printf, 3, 4)))
+static void wrong(cfg_t *cfg, const char *word, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	wrong_at(cfg->line, word, fmt, ap);
+}
+
+/* libconfuse's own words name the word at fault in quotes. */
+static void on_error(cfg_t *cfg, const char *fmt, va_list ap)
+{
+	char *text = NULL, *from, *word = NULL;
+
+	if (vasprintf(&text, fmt, ap) < 0)
+		exit(LAB_USAGE);
+	from = strchr(text, '\'');
+	if (from && strchr(from + 1, '\''))
+		word = xstrndup(from + 1, strchr(from + 1, '\'') - from - 1);
+	if (word && !strncmp(text, "no such option", 14))
+		wrong(cfg, word, "%s: no such word here", word);
+	if (word && strstr(text, "duplicate title"))
+		wrong(cfg, word, "%s: this name is used twice", word);
+	wrong(cfg, word, "%s", text);
+}
+
+/* ---- values ---- */
+
+static char *absolute(const char *path)
+{
+	if (*path == '/')
+		return xstrdup(path);
+	return xasprintf("%s/%s", now.lab->folder, path);
+}
+
+static bool is_there(const char *path)
+{
+	struct stat st;
+
+	return !stat(path, &st) && S_ISREG(st.st_mode);
+}
+
+static void need_file(cfg_t *cfg, const char *said, const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st))
+		wrong(cfg, said, "%s: %s: %s", said, path, strerror(errno));
+	if (!S_ISREG(st.st_mode))
+		wrong(cfg, said, "%s: %s: is no file", said, path);
+}
+
+/* "6.12" or "7.3-smp": the line's kernel beside the tool. */
+static char *find_kernel(const char *said, char **why)
+{
+	size_t len = strcspn(said, "-");
+	char *path, *rel;
+
+	if (strchr(said, '/')) {
+		path = absolute(said);
+	} else {
+		rel = xasprintf("%.*s/linux%s", (int)len, said, said + len);
+		path = place_tool(rel);
+		free(rel);
+	}
+	*why = NULL;
+	if (access(path, X_OK) || !is_there(path))
+		*why = xasprintf("%s: there is no kernel %s; %s", said, path,
+				 strchr(said, '/') ? "a path, or a line as 6.12" :
+						     "make KERNEL= builds a line");
+	return path;
+}
+
+/* Both bytes of the superblock's magic, or a COW header's: a disk. */
+static bool is_disk(const char *path)
+{
+	unsigned char head[4] = { 0 }, magic[2] = { 0 };
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	bool disk = false;
+
+	if (fd < 0)
+		return false;
+	if (pread(fd, magic, 2, 1024 + 56) == 2)
+		disk = magic[0] == 0x53 && magic[1] == 0xef;
+	if (pread(fd, head, 4, 0) == 4)
+		disk = disk || !memcmp(head, "OOOM", 4);
+	close(fd);
+	return disk;
+}
+
+static uint64_t parse_size(cfg_t *cfg, const char *key, const char *value)
+{
+	static const char units[] = "kMGT";
+	unsigned long long n;
+	const char *unit;
+	char *end;
+
+	errno = 0;
+	n = strtoull(value, &end, 10);
+	unit = *end ? strchr(units, *end == 'K' ? 'k' : *end) : NULL;
+	if (!isdigit((unsigned char)*value) || errno || !n || (*end && !unit) ||
+	    (unit && end[1]) || n > (1ULL << 50) >> (unit ? 10 * (unit - units + 1) : 0))
+		wrong(cfg, value, "%s = %s: must be a size, as 64M or 2G", key,
+		      value);
+	return unit ? n << 10 * (unit - units + 1) : n;
+}
+
+static bool parse_bool(cfg_t *cfg, const char *key, const char *value)
+{
+	if (!strcmp(value, "true") || !strcmp(value, "yes") || !strcmp(value, "on"))
+		return true;
+	if (strcmp(value, "false") && strcmp(value, "no") && strcmp(value, "off"))
+		wrong(cfg, value, "%s = %s: must be true or false", key, value);
+	return false;
+}
+
+/* Whatever goes into a driver's text must not end it. */
+static char *plain(cfg_t *cfg, const char *key, const char *value)
+{
+	if (!*value || strpbrk(value, ", \t\n\"'"))
+		wrong(cfg, value, "%s = '%s': must be one word without commas",
+		      key, value);
+	return xstrdup(value);
+}
+
+static char *plain_path(cfg_t *cfg, const char *key, const char *value)
+{
+	char *path = absolute(value);
+
+	if (strpbrk(path, ", \t\n\"'"))
+		wrong(cfg, value, "%s = '%s': %s: a kernel takes no path with blanks, commas or quotes",
+		      key, value, path);
+	return path;
+}
+
+/* A value may be given once in a section. */
+static void only_once(cfg_t *cfg, cfg_opt_t *opt)
+{
+	unsigned int i;
+
+	if (opt->flags & CFGF_LIST)
+		return;
+	for (i = 0; i < now.nr_seen; i++)
+		if (now.seen[i] == opt)
+			wrong(cfg, opt->name, "%s: is given twice", opt->name);
+	if (now.nr_seen < sizeof(now.seen) / sizeof(*now.seen))
+		now.seen[now.nr_seen++] = opt;
+}
+
+static void forget_seen(cfg_t *cfg)
+{
+	unsigned int i, k = 0;
+
+	for (i = 0; i < now.nr_seen; i++)
+		if (now.seen[i] < cfg->opts ||
+		    now.seen[i] >= cfg->opts + cfg_num(cfg))
+			now.seen[k++] = now.seen[i];
+	now.nr_seen = k;
+}
+
+/* ---- the words ---- */
+
+static bool set_top(cfg_t *cfg, const char *key, const char *value)
+{
+	if (!strcmp(key, "name")) {
+		if (!name_is_good(value))
+			wrong(cfg, value, "name = '%s': letters, digits, - _ and . only, at most %d",
+			      value, NAME_LEN);
+		now.lab->name = xstrdup(value);
+	} else if (!strcmp(key, "seed")) {
+		if (!units_u64(value, &now.lab->seed))
+			wrong(cfg, value, "seed = %s: must be a whole number",
+			      value);
+		now.lab->seeded = true;
+	} else {
+		return false;
+	}
+	return true;
+}
+
+static void set_guest(cfg_t *cfg, struct guest_conf *guest, const char *key,
+		      const char *value)
+{
+	char *why;
+
+	if (!strcmp(key, "kernel")) {
+		guest->kernel = find_kernel(value, &why);
+		if (why)
+			wrong(cfg, value, "kernel = %s", why);
+		guest->kernel_said = xstrdup(value);
+	} else if (!strcmp(key, "rootfs")) {
+		guest->rootfs = strcmp(value, "busybox") ?
+				plain_path(cfg, key, value) :
+				place_tool("rootfs/initramfs.cpio.gz");
+		need_file(cfg, value, guest->rootfs);
+		guest->rootfs_disk = is_disk(guest->rootfs);
+	} else if (!strcmp(key, "memory")) {
+		if (parse_size(cfg, key, value) < 32 << 20)
+			wrong(cfg, value, "memory = %s: at least 32M", value);
+		guest->memory = xstrdup(value);
+	} else if (!strcmp(key, "append")) {
+		if (strchr(value, '\n'))
+			wrong(cfg, key, "append: must be one line");
+		guest->append = xstrdup(value);
+	} else if (!strcmp(key, "cpu")) {
+		uint64_t cpu;
+
+		if (!strcmp(value, "any"))
+			guest->cpu = -2;
+		else if (units_u64(value, &cpu) && cpu < 1024)
+			guest->cpu = cpu;
+		else
+			wrong(cfg, value, "cpu = %s: must be a CPU's number, or any",
+			      value);
+	} else if (!strcmp(key, "faults")) {
+		if (strchr(value, '\n') || (strchr(value, '\'') && strchr(value, '"')))
+			wrong(cfg, NULL, "faults: one rule is one line, with one kind of quotes");
+		if (strstr(value, "match="))
+			wrong(cfg, "match", "match= is compiled by mconsole-fault; a boot rule takes bpf=, which its list shows");
+		strings_add(&guest->fault, xstrdup(value));
+	}
+}
+
+static void set_nic(cfg_t *cfg, const char *key, const char *value)
+{
+	struct nic *nic = &now.nic;
+	struct lab *lab = now.lab;
+	size_t i;
+
+	if (!strcmp(key, "segment")) {
+		for (i = 0; i < lab->segment.n; i++)
+			if (!strcmp(lab->segment.s[i], value))
+				break;
+		if (i == lab->segment.n)
+			wrong(cfg, value, "segment = %s: nobody made it; `segment %s {}` must stand above",
+			      value, value);
+		nic->segment = xstrdup(value);
+	} else if (!strcmp(key, "mac")) {
+		nic->mac = plain(cfg, key, value);
+	} else if (!strcmp(key, "mtu")) {
+		nic->mtu = plain(cfg, key, value);
+	} else if (!strcmp(key, "ip")) {
+		if (!strchr(value, '/'))
+			wrong(cfg, value, "ip = %s: must be <address>/<length>[:<gateway>]",
+			      value);
+		strings_add(&nic->ip, plain(cfg, key, value));
+	}
+}
+
+static void set_serial(cfg_t *cfg, const char *key, const char *value)
+{
+	unsigned int users = 0;
+	size_t i;
+
+	if (!strcmp(key, "link")) {
+		if (!name_is_good(value))
+			wrong(cfg, value, "link = '%s': must be a name", value);
+		for (i = 0; i < now.links.n; i++)
+			users += !strcmp(now.links.s[i], value);
+		if (users == 2)
+			wrong(cfg, value, "link = %s: a link has two ends, and both are taken",
+			      value);
+		strings_add(&now.links, xstrdup(value));
+		now.serial.link = xstrdup(value);
+	} else if (!strcmp(key, "transport")) {
+		if (!*value || strpbrk(value, " \t\n"))
+			wrong(cfg, value, "transport = '%s': must be one word", value);
+		now.serial.transport = xstrdup(value);
+	}
+}
+
+static void set_disk(cfg_t *cfg, const char *key, const char *value)
+{
+	struct disk *disk = &now.disk;
+
+	if (!strcmp(key, "image")) {
+		disk->image = plain_path(cfg, key, value);
+		disk->in_run = !strchr(value, '/');
+	} else if (!strcmp(key, "backing")) {
+		disk->backing = plain_path(cfg, key, value);
+		need_file(cfg, value, disk->backing);
+	} else if (!strcmp(key, "size")) {
+		disk->size = parse_size(cfg, key, value);
+	} else if (!strcmp(key, "cache")) {
+		disk->cache = plain(cfg, key, value);
+	} else if (!strcmp(key, "order")) {
+		disk->order = plain(cfg, key, value);
+	} else if (!strcmp(key, "serial")) {
+		disk->serial = plain(cfg, key, value);
+	} else if (!strcmp(key, "logical")) {
+		disk->logical = plain(cfg, key, value);
+	} else if (!strcmp(key, "shared")) {
+		disk->shared = parse_bool(cfg, key, value);
+	} else if (!strcmp(key, "ro")) {
+		disk->ro = parse_bool(cfg, key, value);
+	}
+	if (!strcmp(key, "image") && !*value)
+		wrong(cfg, key, "image: is empty");
+}
+
+static int on_value(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
+{
+	static const struct { const char *section; void (*set)(cfg_t *, const char *, const char *); } sets[] = {
+		{ "nic", set_nic }, { "serial", set_serial }, { "disk", set_disk },
+	};
+	size_t i;
+
+	*(const char **)result = value;
+	only_once(cfg, opt);
+	for (i = 0; i < sizeof(sets) / sizeof(*sets); i++)
+		if (!strcmp(cfg->name, sets[i].section)) {
+			sets[i].set(cfg, opt->name, value);
+			return 0;
+		}
+	if (!strcmp(cfg->name, "guest"))
+		set_guest(cfg, &now.guest, opt->name, value);
+	else if (!set_top(cfg, opt->name, value))
+		set_guest(cfg, &now.defaults, opt->name, value);
+	return 0;
+}
+
+/* ---- ends of sections ---- */
+
+/* "eth" and a number; "umf" and a letter. */
+static void need_name(cfg_t *cfg, const char *what, const char *prefix, bool letter)
+{
+	const char *rest = cfg->title + strlen(prefix);
+
+	if (strncmp(cfg->title, prefix, strlen(prefix)) ||
+	    (letter ? *rest < 'a' || *rest > 'z' || rest[1] :
+		      !*rest || strspn(rest, "0123456789") != strlen(rest)))
+		wrong(cfg, cfg->title, "%s %s: must be %s%s", what, cfg->title,
+		      prefix, letter ? "a to z" : "0, 1, …");
+}
+
+static cfg_t *last_section(cfg_opt_t *opt)
+{
+	return cfg_opt_getnsec(opt, cfg_opt_size(opt) - 1);
+}
+
+#define TAKE(array, nr, item) do {					\
+	(array) = xrealloc(array, ((nr) + 1) * sizeof(*(array)));	\
+	(array)[(nr)++] = (item);					\
+	memset(&(item), 0, sizeof(item));				\
+} while (0)
+
+static int end_segment(cfg_t *parent, cfg_opt_t *opt)
+{
+	cfg_t *cfg = last_section(opt);
+
+	(void)parent;
+	if (!name_is_good(cfg->title))
+		wrong(cfg, cfg->title, "segment %s: letters, digits, - _ and . only, at most %d",
+		      cfg->title, NAME_LEN);
+	strings_add(&now.lab->segment, xstrdup(cfg->title));
+	return 0;
+}
+
+static int end_nic(cfg_t *parent, cfg_opt_t *opt)
+{
+	cfg_t *cfg = last_section(opt);
+
+	(void)parent;
+	need_name(cfg, "nic", "eth", false);
+	if (!now.nic.segment)
+		wrong(cfg, cfg->title, "nic %s: segment = is missing", cfg->title);
+	now.nic.name = xstrdup(cfg->title);
+	forget_seen(cfg);
+	TAKE(now.guest.nic, now.guest.nr_nics, now.nic);
+	return 0;
+}
+
+static int end_serial(cfg_t *parent, cfg_opt_t *opt)
+{
+	cfg_t *cfg = last_section(opt);
+
+	(void)parent;
+	need_name(cfg, "serial", "ttyS", false);
+	if (!now.serial.link == !now.serial.transport)
+		wrong(cfg, cfg->title, "serial %s: either link = or transport =",
+		      cfg->title);
+	now.serial.name = xstrdup(cfg->title);
+	forget_seen(cfg);
+	TAKE(now.guest.serial, now.guest.nr_serials, now.serial);
+	return 0;
+}
+
+static int end_disk(cfg_t *parent, cfg_opt_t *opt)
+{
+	cfg_t *cfg = last_section(opt);
+	struct disk *disk = &now.disk;
+
+	(void)parent;
+	need_name(cfg, "disk", "umf", true);
+	if (disk->size && disk->backing)
+		wrong(cfg, cfg->title, "disk %s: a delta is as large as its backing; size = does not go with it",
+		      cfg->title);
+	if (!disk->image && !disk->backing && !disk->size)
+		wrong(cfg, cfg->title, "disk %s: image =, backing = or size = is missing",
+		      cfg->title);
+	if (disk->image && !disk->size && !disk->backing && !is_there(disk->image))
+		wrong(cfg, cfg->title, "disk %s: there is no image %s; size = would make one",
+		      cfg->title, disk->image);
+	disk->name = xstrdup(cfg->title);
+	forget_seen(cfg);
+	TAKE(now.guest.disk, now.guest.nr_disks, now.disk);
+	return 0;
+}
+
+static int end_guest(cfg_t *parent, cfg_opt_t *opt)
+{
+	cfg_t *cfg = last_section(opt);
+	size_t i;
+
+	(void)parent;
+	if (!name_is_good(cfg->title) || strchr(cfg->title, '.'))
+		wrong(cfg, cfg->title, "guest %s: letters, digits, - and _ only, at most %d",
+		      cfg->title, NAME_LEN);
+	now.guest.name = xstrdup(cfg->title);
+	for (i = 0; i < now.guest.nr_disks; i++)
+		if (now.guest.rootfs_disk && !strcmp(now.guest.disk[i].name, "umfr"))
+			wrong(cfg, "umfr", "disk umfr: is the root file system's");
+	forget_seen(cfg);
+	TAKE(now.lab->guest, now.lab->nr_guests, now.guest);
+	now.guest.cpu = -1;
+	return 0;
+}
+
+/* ---- the file ---- */
+
+#define VALUE(name)	CFG_STR_CB(name, NULL, CFGF_NODEFAULT, on_value)
+#define VALUES(name)	CFG_STR_LIST_CB(name, NULL, CFGF_NODEFAULT, on_value)
+#define SECTION(name, opts) \
+	CFG_SEC(name, opts, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES)
+#define GUEST_VALUES VALUE("kernel"), VALUE("memory"), VALUE("rootfs"), \
+	VALUE("append"), VALUE("cpu"), VALUES("faults")
+
+static cfg_opt_t nic_opts[] = {
+	VALUE("segment"), VALUE("mac"), VALUE("mtu"), VALUES("ip"), CFG_END()
+};
+
+static cfg_opt_t serial_opts[] = {
+	VALUE("link"), VALUE("transport"), CFG_END()
+};
+
+static cfg_opt_t disk_opts[] = {
+	VALUE("image"), VALUE("backing"), VALUE("size"), VALUE("cache"),
+	VALUE("order"), VALUE("serial"), VALUE("logical"), VALUE("shared"),
+	VALUE("ro"), CFG_END()
+};
+
+static cfg_opt_t guest_opts[] = {
+	GUEST_VALUES, SECTION("nic", nic_opts), SECTION("serial", serial_opts),
+	SECTION("disk", disk_opts), CFG_END()
+};
+
+static cfg_opt_t segment_opts[] = { CFG_END() };
+
+static cfg_opt_t lab_opts[] = {
+	VALUE("name"), VALUE("seed"), GUEST_VALUES,
+	SECTION("segment", segment_opts), SECTION("guest", guest_opts), CFG_END()
+};
+
+/* What neither the guest nor the top of the file says. */
+static void fill_in(struct guest_conf *guest, const char *kernel)
+{
+	const struct guest_conf *all = &now.defaults;
+	char *why;
+	size_t i;
+
+	if (!guest->kernel && all->kernel) {
+		guest->kernel = all->kernel;
+		guest->kernel_said = all->kernel_said;
+	} else if (!guest->kernel) {
+		guest->kernel = find_kernel(kernel, &why);
+		guest->kernel_said = xstrdup(kernel);
+		if (why)
+			die(LAB_USAGE, "%s: guest %s: kernel %s", now.lab->file,
+			    guest->name, why);
+	}
+	if (!guest->rootfs) {
+		guest->rootfs = all->rootfs ?: place_tool("rootfs/initramfs.cpio.gz");
+		guest->rootfs_disk = all->rootfs_disk;
+		if (!is_there(guest->rootfs))
+			die(LAB_USAGE, "%s: guest %s: there is no rootfs %s; make rootfs",
+			    now.lab->file, guest->name, guest->rootfs);
+	}
+	guest->memory = guest->memory ?: all->memory ?: xstrdup("96M");
+	guest->append = guest->append ?: all->append;
+	if (guest->cpu == -1)
+		guest->cpu = all->cpu;
+	for (i = 0; i < all->fault.n; i++)
+		strings_add(&guest->fault, xstrdup(all->fault.s[i]));
+}
+
+void config_read(struct lab *lab, const char *file, const char *kernel)
+{
+	char *real = realpath(file, NULL), *copy;
+	cfg_t *cfg;
+	FILE *in;
+	size_t i;
+
+	lab->file = xstrdup(file);
+	in = real ? fopen(real, "re") : NULL;
+	if (!in)
+		die(LAB_USAGE, "%s: %m", file);
+	copy = xstrdup(real);
+	lab->folder = xstrdup(dirname(copy));
+	free(copy);
+
+	now.lab = lab;
+	now.guest.cpu = -1;
+	now.defaults.cpu = -1;
+	cfg = cfg_init(lab_opts, CFGF_NONE);
+	cfg_set_error_function(cfg, on_error);
+	cfg_set_validate_func(cfg, "segment", end_segment);
+	cfg_set_validate_func(cfg, "guest", end_guest);
+	cfg_set_validate_func(cfg, "guest|nic", end_nic);
+	cfg_set_validate_func(cfg, "guest|serial", end_serial);
+	cfg_set_validate_func(cfg, "guest|disk", end_disk);
+	cfg->filename = strdup(file);
+	if (cfg_parse_fp(cfg, in) != CFG_SUCCESS)
+		die(LAB_USAGE, "%s: is no lab file", file);
+	fclose(in);
+	cfg_free(cfg);
+
+	if (!lab->nr_guests)
+		die(LAB_USAGE, "%s: no guest is in it", file);
+	if (!lab->name) {
+		copy = xstrdup(real);
+		lab->name = xstrdup(basename(copy));
+		free(copy);
+		if (strrchr(lab->name, '.') && strrchr(lab->name, '.') != lab->name)
+			*strrchr(lab->name, '.') = '\0';
+		if (!name_is_good(lab->name))
+			die(LAB_USAGE, "%s: '%s' is no name for a lab; name = gives one",
+			    file, lab->name);
+	}
+	for (i = 0; i < lab->nr_guests; i++)
+		fill_in(&lab->guest[i], kernel);
+	free(real);
+}

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: GPL-2.0
+/* exec, and other ways to reach a guest. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+#include "../lib/stop.h"
+#include "../lib/xalloc.h"
+#include "lab.h"
+
+#define BEGIN_NS	30000000000LL	/* a guest that is busy may take so long */
+#define TICK_NS		20000000L
+
+/* One word is a command line of the guest's shell; several stay words. */
+static char *make_command(char **args)
+{
+	char *text = NULL, *p;
+	size_t len;
+	FILE *out;
+
+	if (!args[1])
+		return xstrdup(args[0]);
+	out = open_memstream(&text, &len);
+	for (; *args; args++) {
+		fputc('\'', out);
+		for (p = *args; *p; p++) {
+			if (*p == '\'')
+				fputs("'\\'", out);
+			fputc(*p, out);
+		}
+		fputs(args[1] ? "' " : "'", out);
+	}
+	fclose(out);
+	return text;
+}
+
+static struct agent *wait_agent(struct lab *lab, const char *name, int64_t until,
+				const sigset_t *open)
+{
+	const struct timespec tick = { .tv_nsec = TICK_NS };
+	struct agent *agent;
+	struct process p;
+
+	for (;;) {
+		if (!process_read(lab, name, &p) || !process_alive(&p))
+			return NULL;
+		agent = agent_open(lab, name);
+		if (agent || now_ns() > until)
+			return agent;
+		ppoll(NULL, 0, &tick, open);
+		if (stop_asked())
+			return NULL;
+	}
+}
+
+int exec_verb(struct lab *lab, const struct options *opt, char **args)
+{
+	int64_t now = now_ns(), end = opt->timed ? now + (int64_t)opt->timeout : 0;
+	int64_t begin = end && end < now + BEGIN_NS ? end : now + BEGIN_NS;
+	struct agent *agent;
+	bool begun = false;
+	char *command, *name = args[0];
+	sigset_t open;
+	int ret;
+
+	if (!name || !lab_guest(lab, name))
+		die(LAB_USAGE, "exec: %s: no such guest in %s", name ?: "",
+		    lab->file);
+	if (!args[1])
+		die(LAB_USAGE, "exec: a command is missing");
+	command = make_command(args + 1);
+	if (!*command)
+		die(LAB_USAGE, "exec: the command is empty");
+	switch (guest_state(lab, name)) {
+	case GUEST_DOWN:
+		die(LAB_GONE, "%s: is down; " NAME " up starts the lab", name);
+	case GUEST_ENDED:
+		die(LAB_GONE, "%s: has ended; " NAME " restart %s starts it",
+		    name, name);
+	default:
+		break;
+	}
+	stop_catch(&open);
+	agent = wait_agent(lab, name, begin, &open);
+	ret = agent ? agent_run(agent, command, begin, end, &open, &begun) :
+	      stop_asked() ? -EINTR :
+	      guest_state(lab, name) == GUEST_ENDED ? LAB_GONE : LAB_TIMEOUT;
+	if (ret == -EINTR)
+		stop_die(stop_forget());
+	if (begun || agent)
+		fflush(stdout);
+	if (ret == LAB_GONE && guest_state(lab, name) == GUEST_ENDED)
+		say("%s: has ended meanwhile", name);
+	else if (ret == LAB_TIMEOUT && guest_state(lab, name) == GUEST_FROZEN)
+		say("%s: no answer: it is frozen; " NAME " thaw %s lets it go on",
+		    name, name);
+	else if (ret == LAB_TIMEOUT && !agent)
+		say("%s: %d commands run there already", name, NR_AGENTS);
+	else if (ret == LAB_TIMEOUT && !begun)
+		say("%s: takes no command: it hangs, or has no agent", name);
+	else if (ret == LAB_TIMEOUT && end && now_ns() >= end)
+		say("%s: not done in time", name);
+	agent_close(agent);
+	free(command);
+	return ret;
+}
+
+int env_verb(struct lab *lab, const struct options *opt, char **args)
+{
+	(void)opt;
+	if (*args)
+		die(LAB_USAGE, "%s: env takes no more words", *args);
+	printf("export UML_DIR=%s/uml UMF_LAB=%s/%s\n", lab->live, lab->folder,
+	       strrchr(lab->file, '/') ? strrchr(lab->file, '/') + 1 : lab->file);
+	return LAB_DONE;
+}
+
+int fault_verb(struct lab *lab, const struct options *opt, char **args)
+{
+	char *tool = place_tool("bin/mconsole-fault");
+	char *dir = xasprintf("%s/uml", lab->live);
+
+	(void)opt;
+	setenv("UML_DIR", dir, 1);
+	*--args = tool;
+	execv(tool, args);
+	execvp("mconsole-fault", args);
+	die(LAB_FAILED, "%s: %m", tool);
+}

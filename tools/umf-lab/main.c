@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * umf-lab: several guests, their networks, serial lines and disks, from one
+ * file. No process of ours stays: what must be known later is in files
+ * (place.c), and guests are found by their records (state.c).
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <getopt.h>
+#include <glob.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include "../lib/message.h"
+#include "../lib/units.h"
+#include "../lib/xalloc.h"
+#include "lab.h"
+
+int64_t now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000000000LL + ts.tv_nsec;
+}
+
+void say(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	message(NAME, fmt, ap, "");
+	va_end(ap);
+}
+
+void die(int status, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	message(NAME, fmt, ap, "");
+	va_end(ap);
+	exit(status);
+}
+
+void strings_add(struct strings *list, char *s)
+{
+	list->s = xrealloc(list->s, (list->n + 1) * sizeof(*list->s));
+	list->s[list->n++] = s;
+}
+
+void pick_guests(struct lab *lab, char **args, struct guest_conf ***list,
+		 size_t *n)
+{
+	size_t i;
+
+	*list = xrealloc(NULL, (lab->nr_guests + 1) * sizeof(**list));
+	*n = 0;
+	for (; *args; args++) {
+		struct guest_conf *guest = lab_guest(lab, *args);
+
+		if (!guest)
+			die(LAB_USAGE, "%s: no such guest in %s", *args, lab->file);
+		for (i = 0; i < *n; i++)
+			if ((*list)[i] == guest)
+				die(LAB_USAGE, "%s: named twice", *args);
+		(*list)[(*n)++] = guest;
+	}
+	for (i = 0; !*n || (i && i < lab->nr_guests); i++)
+		(*list)[(*n)++] = &lab->guest[i];
+}
+
+static int check_verb(struct lab *lab, const struct options *opt, char **args)
+{
+	if (*args)
+		die(LAB_USAGE, "%s: check takes no more words", *args);
+	if (!opt->quiet)
+		printf("%s: lab %s, %zu guests, %zu segments\n", lab->file,
+		       lab->name, lab->nr_guests, lab->segment.n);
+	return LAB_DONE;
+}
+
+static const struct verb {
+	const char *name;
+	int (*run)(struct lab *lab, const struct options *opt, char **args);
+	bool takes_file;	/* the word behind it may be the lab file */
+	const char *args, *help;
+} verbs[] = {
+	{ "check", check_verb, true, "[<file>]", "says what is wrong with the lab file" },
+	{ "up", up_verb, true, "[<file>]", "starts all guests and waits until they are ready" },
+	{ "down", down_verb, true, "[<file>]", "powers them off, or kills those that do not" },
+	{ "status", status_verb, true, "[<file>]", "one line a guest" },
+	{ "exec", exec_verb, false, "<guest> <command>...", "runs a command in a guest" },
+	{ "restart", restart_verb, false, "[<guest>...]", "down and up again" },
+	{ "kill", kill_verb, false, "<guest>...", "as a power cut" },
+	{ "freeze", freeze_verb, false, "<guest>...", "stops all of its processes" },
+	{ "thaw", thaw_verb, false, "<guest>...", "lets them go on" },
+	{ "wait", wait_verb, false, "[ended] [<guest>...]", "until they are ready, or have ended" },
+	{ "logs", logs_verb, false, "[<guest>...]", "what the consoles said" },
+	{ "fault", fault_verb, false, "<guest>[,...] <verb>...", "mconsole-fault, for guests of the lab" },
+	{ "env", env_verb, false, "", "prints UML_DIR, for other tools to find the guests" },
+};
+
+#define NR_VERBS (sizeof(verbs) / sizeof(*verbs))
+
+static void help(void)
+{
+	size_t i;
+
+	printf("Usage: " NAME " [options] <verb> ...\n"
+	       "\n"
+	       "Verbs:\n");
+	for (i = 0; i < NR_VERBS; i++)
+		printf("  %s%s%s\n      %s\n", verbs[i].name,
+		       *verbs[i].args ? " " : "", verbs[i].args, verbs[i].help);
+	printf("\n"
+	       "Options:\n"
+	       "  -f, --file FILE   the lab file; else $UMF_LAB, or the only *.lab here\n"
+	       "  -t, --timeout T   how long up, exec, wait or down may take\n"
+	       "  --kernel K        of guests that name none: a line, as 6.12, or a path\n"
+	       "  --run FOLDER      the run folder; else the lab file's name and .run\n"
+	       "  --seed N          up: instead of the lab file's\n"
+	       "  --fresh           up: without what is in the run folder\n"
+	       "  --wipe            down: removes the run folder\n"
+	       "  --kill            down, restart: at once\n"
+	       "  --follow          logs: and what is to come\n"
+	       "  --json            status as JSON\n"
+	       "  -q, --quiet       nothing but errors\n"
+	       "  --help, --version\n"
+	       "\n"
+	       "Exit status: 0 done, 1 failed, 2 usage or lab file; exec: the command's, 124 not in\n"
+	       "time, 125 the guest does not run. The manual has the rest: man " NAME "\n");
+}
+
+enum { OPT_JSON = 256, OPT_RUN, OPT_KERNEL, OPT_SEED, OPT_FRESH, OPT_WIPE,
+       OPT_KILL, OPT_FOLLOW, OPT_VERSION };
+
+static const struct option options[] = {
+	{ "file", required_argument, NULL, 'f' },
+	{ "timeout", required_argument, NULL, 't' },
+	{ "kernel", required_argument, NULL, OPT_KERNEL },
+	{ "run", required_argument, NULL, OPT_RUN },
+	{ "seed", required_argument, NULL, OPT_SEED },
+	{ "fresh", no_argument, NULL, OPT_FRESH },
+	{ "wipe", no_argument, NULL, OPT_WIPE },
+	{ "kill", no_argument, NULL, OPT_KILL },
+	{ "follow", no_argument, NULL, OPT_FOLLOW },
+	{ "json", no_argument, NULL, OPT_JSON },
+	{ "quiet", no_argument, NULL, 'q' },
+	{ "version", no_argument, NULL, OPT_VERSION },
+	{ "help", no_argument, NULL, 'h' },
+	{ }
+};
+
+static const char *file, *run, *kernel;
+
+/* "+": what stands behind the first word that is no option may have its own. */
+static int parse_options(struct options *opt, int argc, char **argv)
+{
+	int c;
+
+	while ((c = getopt_long(argc, argv, "+f:t:qh", options, NULL)) != -1) {
+		switch (c) {
+		case 'f':
+			file = optarg;
+			break;
+		case 't':
+			if (!units_time(optarg, true, &opt->timeout) ||
+			    opt->timeout > INT64_MAX / 4)
+				die(LAB_USAGE, "-t %s: must be a time, as 5s, 250ms or 2m",
+				    optarg);
+			opt->timed = true;
+			break;
+		case OPT_KERNEL:
+			kernel = optarg;
+			break;
+		case OPT_RUN:
+			run = optarg;
+			break;
+		case OPT_SEED:
+			if (!units_u64(optarg, &opt->seed))
+				die(LAB_USAGE, "--seed %s: must be a whole number",
+				    optarg);
+			opt->seeded = true;
+			break;
+		case OPT_FRESH:
+			opt->fresh = true;
+			break;
+		case OPT_WIPE:
+			opt->wipe = true;
+			break;
+		case OPT_KILL:
+			opt->kill = true;
+			break;
+		case OPT_FOLLOW:
+			opt->follow = true;
+			break;
+		case OPT_JSON:
+			opt->json = true;
+			break;
+		case 'q':
+			opt->quiet = true;
+			break;
+		case OPT_VERSION:
+			puts(NAME " " UMF_VERSION);
+			exit(LAB_DONE);
+		case 'h':
+			help();
+			exit(LAB_DONE);
+		default:
+			exit(LAB_USAGE);
+		}
+	}
+	return optind;
+}
+
+static const char *find_file(void)
+{
+	glob_t found;
+
+	file = file ?: getenv("UMF_LAB");
+	if (file && *file)
+		return file;
+	if (glob("*.lab", 0, NULL, &found) || found.gl_pathc != 1)
+		die(LAB_USAGE, "which lab file? -f FILE or UMF_LAB names it; there is %s here",
+		    found.gl_pathc > 1 ? "more than one *.lab" : "no *.lab");
+	return found.gl_pathv[0];
+}
+
+int main(int argc, char **argv)
+{
+	const struct verb *verb = NULL;
+	struct options opt = { 0 };
+	struct lab lab = { 0 };
+	char **args;
+	size_t i;
+	int ret;
+
+	args = argv + parse_options(&opt, argc, argv);
+	if (!*args)
+		die(LAB_USAGE, "which verb? --help lists them");
+	for (i = 0; i < NR_VERBS; i++)
+		if (!strcmp(verbs[i].name, *args))
+			verb = &verbs[i];
+	if (!verb)
+		die(LAB_USAGE, "%s: no such verb; --help lists them", *args);
+	/* options may stand behind the verb as well */
+	argc -= args - argv;
+	optind = 0;
+	args += parse_options(&opt, argc, args);
+	if (verb->takes_file && *args && !file)
+		file = *args++;
+	if (verb->takes_file && *args && **args == '-') {
+		argc = 1;
+		while (args[argc])
+			argc++;
+		optind = 1;
+		args--;
+		args += parse_options(&opt, argc, args);
+	}
+	config_read(&lab, find_file(), kernel ?: "6.12");
+	place_find(&lab, run);
+	ret = verb->run(&lab, &opt, args);
+	if (fclose(stdout)) {
+		perror(NAME ": cannot write");
+		ret = ret ?: LAB_FAILED;
+	}
+	return ret;
+}

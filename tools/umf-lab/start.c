@@ -1,0 +1,377 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Starting a guest: its images, its command line, its process.
+ *
+ * The guest opens its consoles' FIFOs both ways, so that neither end waits for
+ * the other and no reader's exit ends a stream. Its descriptors:
+ *
+ *	1, 2		the log (console 0)
+ *	3, 4, 5		agent 0: commands, output, errors (consoles 1 and 2)
+ *	6, 7, 8 …	agent 1 …
+ *	then		the shell's console: input, output
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "../lib/xalloc.h"
+#include "lab.h"
+
+#define COMMAND_LINE	4095	/* bytes that a kernel takes */
+#define FIRST_FD	3
+#define NR_FIFOS	(3 * NR_AGENTS + 2)
+#define SHELL_TTY	(2 * NR_AGENTS + 1)
+
+static char *fifo_name(int i)
+{
+	static const char * const kinds[] = { "cmd", "out", "err" };
+
+	if (i < 3 * NR_AGENTS)
+		return xasprintf("%s%d", kinds[i % 3], i / 3);
+	return xstrdup(i == 3 * NR_AGENTS ? "shell.in" : "shell.out");
+}
+
+/* ---- images ---- */
+
+static char *image_path(const struct lab *lab, const struct guest_conf *guest,
+			const struct disk *disk)
+{
+	if (disk->image && disk->size && disk->in_run)
+		return xasprintf("%s%s", lab->run, strrchr(disk->image, '/'));
+	if (disk->image)
+		return xstrdup(disk->image);
+	return xasprintf("%s/%s-%s.%s", lab->run, guest->name, disk->name,
+			 disk->backing ? "cow" : "img");
+}
+
+/* Deltas are made by the driver. */
+static bool make_image(const char *path, uint64_t size)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+
+	if (fd < 0 && errno == EEXIST)
+		return true;
+	if (fd < 0 || ftruncate(fd, size)) {
+		say("%s: cannot be made: %m", path);
+		if (fd >= 0) {
+			unlink(path);
+			close(fd);
+		}
+		return false;
+	}
+	close(fd);
+	return true;
+}
+
+bool start_images(const struct lab *lab, const struct guest_conf *guest)
+{
+	bool ok = true;
+	char *path;
+	size_t i;
+
+	for (i = 0; i < guest->nr_disks && ok; i++) {
+		if (!guest->disk[i].size)
+			continue;
+		path = image_path(lab, guest, &guest->disk[i]);
+		ok = make_image(path, guest->disk[i].size);
+		free(path);
+	}
+	return ok;
+}
+
+/* ---- the command line ---- */
+
+#define ADD(words, ...) strings_add(words, xasprintf(__VA_ARGS__))
+
+static void add_disk(const struct lab *lab, const struct guest_conf *guest,
+		     const struct disk *disk, struct strings *words)
+{
+	char *path = image_path(lab, guest, disk), *text = NULL;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+
+	fprintf(out, "%s=%s", disk->name, path);
+	if (disk->backing)
+		fprintf(out, ",backing=%s", disk->backing);
+	if (disk->ro)
+		fprintf(out, ",ro");
+	if (disk->shared)
+		fprintf(out, ",shared");
+	if (disk->order)
+		fprintf(out, ",order=%s", disk->order);
+	if (disk->cache)
+		fprintf(out, ",cache=%s", disk->cache);
+	if (disk->serial)
+		fprintf(out, ",serial=%s", disk->serial);
+	if (disk->logical)
+		fprintf(out, ",logical=%s", disk->logical);
+	fclose(out);
+	strings_add(words, text);
+	free(path);
+}
+
+static void add_nic(const struct lab *lab, const struct nic *nic,
+		    struct strings *words)
+{
+	size_t i;
+
+	ADD(words, "%s=switch,%s/seg/%s%s%s%s%s", nic->name, lab->live,
+	    nic->segment, nic->mac ? ",mac=" : "", nic->mac ?: "",
+	    nic->mtu ? ",mtu=" : "", nic->mtu ?: "");
+	for (i = 0; i < nic->ip.n; i++)
+		ADD(words, "ip=%s:%s", nic->name, nic->ip.s[i]);
+}
+
+/* The kernel itself tells what it knows. */
+static bool knows_seccomp(const char *kernel)
+{
+	char *command = xasprintf("'%s' --help 2>/dev/null", kernel), *line = NULL;
+	FILE *in = popen(command, "re");
+	size_t size = 0;
+	bool knows = false;
+
+	while (in && getline(&line, &size, in) >= 0)
+		knows = knows || !strncmp(line, "seccomp=", 8);
+	if (in)
+		pclose(in);
+	free(line);
+	free(command);
+	return knows;
+}
+
+static void add_words(struct strings *words, const char *text)
+{
+	char *copy = xstrdup(text), *pos = copy, *word;
+
+	while ((word = strsep(&pos, " \t")))
+		if (*word)
+			strings_add(words, xstrdup(word));
+	free(copy);
+}
+
+static void make_words(const struct lab *lab, const struct guest_conf *guest,
+		       uint64_t seed, struct strings *words)
+{
+	size_t i;
+
+	strings_add(words, xstrdup(guest->kernel));
+	ADD(words, "umid=%s", guest->name);
+	ADD(words, "uml_dir=%s/uml/", lab->live);
+	ADD(words, "hostname=%s", guest->name);
+	ADD(words, "mem=%s", guest->memory);
+	ADD(words, "con=null");
+	ADD(words, "con0=null,fd:1");
+	for (i = 0; i < NR_AGENTS; i++) {
+		ADD(words, "con%zu=fd:%zu,fd:%zu", 2 * i + 1, FIRST_FD + 3 * i,
+		    FIRST_FD + 3 * i + 1);
+		ADD(words, "con%zu=null,fd:%zu", 2 * i + 2, FIRST_FD + 3 * i + 2);
+		ADD(words, "agent=tty%zu,tty%zu", 2 * i + 1, 2 * i + 2);
+	}
+	ADD(words, "con%d=fd:%d,fd:%d", SHELL_TTY, FIRST_FD + NR_FIFOS - 2,
+	    FIRST_FD + NR_FIFOS - 1);
+	ADD(words, "shell=tty%d", SHELL_TTY);
+	ADD(words, "kunit.enable=0");
+	if (knows_seccomp(guest->kernel))
+		ADD(words, "seccomp=on");
+	if (guest->rootfs_disk) {
+		ADD(words, "umfr=%s/%s.root.cow,backing=%s", lab->run,
+		    guest->name, guest->rootfs);
+		ADD(words, "root=/dev/umfr");
+		ADD(words, "rw");
+	} else {
+		ADD(words, "initrd=%s", guest->rootfs);
+	}
+	for (i = 0; i < guest->nr_nics; i++)
+		add_nic(lab, &guest->nic[i], words);
+	for (i = 0; i < guest->nr_serials; i++) {
+		if (guest->serial[i].link)
+			ADD(words, "%s=link,%s/link/%s", guest->serial[i].name,
+			    lab->live, guest->serial[i].link);
+		else
+			ADD(words, "%s=%s", guest->serial[i].name,
+			    guest->serial[i].transport);
+	}
+	for (i = 0; i < guest->nr_disks; i++)
+		add_disk(lab, guest, &guest->disk[i], words);
+	ADD(words, "umf=seed %llu", (unsigned long long)seed);
+	for (i = 0; i < guest->fault.n; i++)
+		ADD(words, "umf=%s%s", strncmp(guest->fault.s[i], "add ", 4) ?
+		    "add " : "", guest->fault.s[i]);
+	/* last, so that it may say everything anew */
+	if (guest->append)
+		add_words(words, guest->append);
+}
+
+/* ---- the process ---- */
+
+int start_cpu(const struct guest_conf *guest, size_t turn)
+{
+	cpu_set_t set;
+	int cpu, n;
+
+	if (guest->cpu != -1)
+		return guest->cpu < 0 ? -1 : guest->cpu;
+	if (sched_getaffinity(0, sizeof(set), &set))
+		return -1;
+	n = turn % CPU_COUNT(&set);
+	for (cpu = 0; cpu < CPU_SETSIZE; cpu++)
+		if (CPU_ISSET(cpu, &set) && !n--)
+			return cpu;
+	return -1;
+}
+
+/* The parent reads what went wrong; nothing, when the pipe closes at exec. */
+__attribute__((noreturn))
+static void fail(int pipe, const char *what)
+{
+	dprintf(pipe, "%s: %s", what, strerror(errno));
+	_exit(127);
+}
+
+/* In the child. The record is first: from then on the guest is known. */
+__attribute__((noreturn))
+static void become_guest(const char *record, const char *log, const int *fifos,
+			 int cpu, struct strings *words, int pipe)
+{
+	static const int defaults[] = { SIGINT, SIGTERM, SIGHUP, SIGPIPE };
+	cpu_set_t set;
+	sigset_t none;
+	size_t i;
+	int fd, err;
+
+	setsid();
+	err = process_write(record);
+	if (err) {
+		errno = -err;
+		fail(pipe, record);
+	}
+	fd = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+	if (fd < 0 || dup2(fd, 1) < 0 || dup2(fd, 2) < 0)
+		fail(pipe, log);
+	fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || dup2(fd, 0) < 0)
+		fail(pipe, "/dev/null");
+	if (cpu >= 0) {
+		CPU_ZERO(&set);
+		CPU_SET(cpu, &set);
+		if (sched_setaffinity(0, sizeof(set), &set))
+			dprintf(2, NAME ": CPU %d: %s; the guest is not pinned\n",
+				cpu, strerror(errno));
+	}
+	for (i = 0; i < NR_FIFOS; i++)
+		if (dup2(fifos[i], FIRST_FD + i) < 0)
+			fail(pipe, "a console");
+	for (i = 0; i < sizeof(defaults) / sizeof(*defaults); i++)
+		signal(defaults[i], SIG_DFL);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	execv(words->s[0], words->s);
+	fail(pipe, words->s[0]);
+}
+
+/* New ones: what a former guest left in them is not this one's. */
+static bool open_fifos(const struct lab *lab, const char *guest, int *fifos)
+{
+	char *name, *path;
+	int i, fd;
+
+	for (i = 0; i < NR_FIFOS; i++) {
+		name = fifo_name(i);
+		path = guest_file(lab, guest, name);
+		unlink(path);
+		fd = mkfifo(path, 0600) ? -1 : open(path, O_RDWR | O_CLOEXEC);
+		/* out of the way of the guest's own */
+		fifos[i] = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 100);
+		if (fifos[i] < 0)
+			say("%s: %m", path);
+		if (fd >= 0)
+			close(fd);
+		free(path);
+		free(name);
+		if (fifos[i] < 0)
+			return false;
+	}
+	return true;
+}
+
+/* Until the child is a guest; false, and a line, if it never will be. */
+static bool wait_exec(int fd, const char *guest)
+{
+	char why[512];
+	ssize_t len, all = 0;
+
+	while ((len = read(fd, why + all, sizeof(why) - 1 - all)) > 0)
+		all += len;
+	why[all] = '\0';
+	if (all)
+		say("guest %s is not started: %s", guest, why);
+	return !all;
+}
+
+static void note(const struct lab *lab, const char *guest, const char *name,
+		 const char *text)
+{
+	char *path = guest_file(lab, guest, name);
+	FILE *out = fopen(path, "we");
+
+	if (!out || fprintf(out, "%s\n", text) < 0 || fclose(out))
+		die(LAB_FAILED, "%s: %m", path);
+	free(path);
+}
+
+bool start_guest(const struct lab *lab, const struct guest_conf *guest, int cpu,
+		 uint64_t seed)
+{
+	char *record = guest_file(lab, guest->name, "pid");
+	char *ready = guest_file(lab, guest->name, "ready");
+	char *uml = xasprintf("%s/uml/%s", lab->live, guest->name);
+	char *log = guest_log(lab, guest->name), *text;
+	struct strings words = { 0 };
+	int fifos[NR_FIFOS], pipe[2], i;
+	size_t w, len = 0;
+	bool ok = false;
+	pid_t pid;
+
+	make_words(lab, guest, seed, &words);
+	for (w = 1; w < words.n; w++)
+		len += strlen(words.s[w]) + 3;
+	if (len > COMMAND_LINE) {
+		say("%s: guest %s: its command line has %zu bytes, %zu more than a kernel takes; shorter paths, or fewer faults",
+		    lab->file, guest->name, len, len - COMMAND_LINE);
+		return false;
+	}
+	strings_add(&words, NULL);
+	memset(fifos, -1, sizeof(fifos));
+	unlink(ready);
+	unlink(record);
+	remove_tree(uml);
+	text = xasprintf("%d", cpu);
+	note(lab, guest->name, "cpu", text);
+	free(text);
+	note(lab, guest->name, "kernel", guest->kernel);
+	if (open_fifos(lab, guest->name, fifos) && !pipe2(pipe, O_CLOEXEC)) {
+		/* out of the way of the guest's own, as the FIFOs are */
+		i = fcntl(pipe[1], F_DUPFD_CLOEXEC, 100);
+		close(pipe[1]);
+		pid = fork();
+		if (!pid)
+			become_guest(record, log, fifos, cpu, &words, i);
+		if (pid < 0)
+			say("%s: %m", guest->name);
+		close(i);
+		ok = pid > 0 && wait_exec(pipe[0], guest->name);
+		close(pipe[0]);
+	}
+	for (i = 0; i < NR_FIFOS; i++)
+		if (fifos[i] >= 0)
+			close(fifos[i]);
+	free(record);
+	free(ready);
+	free(uml);
+	free(log);
+	return ok;
+}
