@@ -67,8 +67,10 @@ void pick_guests(struct lab *lab, char **args, struct guest_conf ***list,
 				die(LAB_USAGE, "%s: named twice", *args);
 		(*list)[(*n)++] = guest;
 	}
-	for (i = 0; !*n || (i && i < lab->nr_guests); i++)
-		(*list)[(*n)++] = &lab->guest[i];
+	if (*n)
+		return;
+	for (; *n < lab->nr_guests; ++*n)
+		(*list)[*n] = &lab->guest[*n];
 }
 
 static int check_verb(struct lab *lab, const struct options *opt, char **args)
@@ -98,6 +100,7 @@ static const struct verb {
 	{ "thaw", thaw_verb, false, "<guest>...", "lets them go on" },
 	{ "wait", wait_verb, false, "[ended] [<guest>...]", "until they are ready, or have ended" },
 	{ "logs", logs_verb, false, "[<guest>...]", "what the consoles said" },
+	{ "console", console_verb, false, "<guest>", "a shell in a guest, on this terminal; Ctrl-] leaves it" },
 	{ "fault", fault_verb, false, "<guest>[,...] <verb>...", "mconsole-fault, for guests of the lab" },
 	{ "env", env_verb, false, "", "prints UML_DIR, for other tools to find the guests" },
 };
@@ -125,6 +128,7 @@ static void help(void)
 	       "  --wipe            down: removes the run folder\n"
 	       "  --kill            down, restart: at once\n"
 	       "  --follow          logs: and what is to come\n"
+	       "  --xterm           console: in a window of its own\n"
 	       "  --json            status as JSON\n"
 	       "  -q, --quiet       nothing but errors\n"
 	       "  --help, --version\n"
@@ -134,7 +138,7 @@ static void help(void)
 }
 
 enum { OPT_JSON = 256, OPT_RUN, OPT_KERNEL, OPT_SEED, OPT_FRESH, OPT_WIPE,
-       OPT_KILL, OPT_FOLLOW, OPT_VERSION };
+       OPT_KILL, OPT_FOLLOW, OPT_XTERM, OPT_VERSION };
 
 static const struct option options[] = {
 	{ "file", required_argument, NULL, 'f' },
@@ -146,6 +150,7 @@ static const struct option options[] = {
 	{ "wipe", no_argument, NULL, OPT_WIPE },
 	{ "kill", no_argument, NULL, OPT_KILL },
 	{ "follow", no_argument, NULL, OPT_FOLLOW },
+	{ "xterm", no_argument, NULL, OPT_XTERM },
 	{ "json", no_argument, NULL, OPT_JSON },
 	{ "quiet", no_argument, NULL, 'q' },
 	{ "version", no_argument, NULL, OPT_VERSION },
@@ -195,6 +200,9 @@ static int parse_options(struct options *opt, int argc, char **argv)
 			break;
 		case OPT_FOLLOW:
 			opt->follow = true;
+			break;
+		case OPT_XTERM:
+			opt->xterm = true;
 			break;
 		case OPT_JSON:
 			opt->json = true;
