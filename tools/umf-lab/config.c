@@ -21,6 +21,9 @@
 #include "../lib/xalloc.h"
 #include "lab.h"
 
+/* Put behind the file: at the top it is a word, in an open section it is not. */
+#define END_WORD	"end-of-file"
+
 static struct {
 	struct lab *lab;
 	struct guest_conf guest, defaults;
@@ -110,6 +113,10 @@ static void on_error(cfg_t *cfg, const char *fmt, va_list ap)
 	from = strchr(text, '\'');
 	if (from && strchr(from + 1, '\''))
 		word = xstrndup(from + 1, strchr(from + 1, '\'') - from - 1);
+	if (word && !strcmp(word, END_WORD)) {
+		cfg->line--;
+		wrong(cfg, NULL, "a } is missing before the end");
+	}
 	if (word && !strncmp(text, "no such option", 14))
 		wrong(cfg, word, "%s: no such word here", word);
 	if (word && strstr(text, "duplicate title"))
@@ -551,7 +558,8 @@ static cfg_opt_t segment_opts[] = { CFG_END() };
 
 static cfg_opt_t lab_opts[] = {
 	VALUE("name"), VALUE("seed"), GUEST_VALUES,
-	SECTION("segment", segment_opts), SECTION("guest", guest_opts), CFG_END()
+	SECTION("segment", segment_opts), SECTION("guest", guest_opts),
+	CFG_STR(END_WORD, NULL, CFGF_NODEFAULT), CFG_END()
 };
 
 /* What neither the guest nor the top of the file says. */
@@ -586,6 +594,28 @@ static void fill_in(struct guest_conf *guest, const char *kernel)
 		strings_add(&guest->fault, xstrdup(all->fault.s[i]));
 }
 
+static FILE *open_text(const char *path)
+{
+	static char *text;
+	char *line = NULL;
+	size_t size = 0, len;
+	FILE *in = fopen(path, "re"), *out;
+
+	if (!in)
+		return NULL;
+	out = open_memstream(&text, &len);
+	while (getline(&line, &size, in) >= 0) {
+		fputs(line, out);
+		if (!strchr(line, '\n'))
+			fputc('\n', out);
+	}
+	fputs(END_WORD " = 1\n", out);
+	if (ferror(in) || fclose(out) || fclose(in))
+		return NULL;
+	free(line);
+	return fmemopen(text, len, "r");
+}
+
 void config_read(struct lab *lab, const char *file, const char *kernel)
 {
 	char *real = realpath(file, NULL), *copy;
@@ -594,7 +624,7 @@ void config_read(struct lab *lab, const char *file, const char *kernel)
 	size_t i;
 
 	lab->file = xstrdup(file);
-	in = real ? fopen(real, "re") : NULL;
+	in = real ? open_text(real) : NULL;
 	if (!in)
 		die(LAB_USAGE, "%s: %m", file);
 	copy = xstrdup(real);

@@ -1,0 +1,132 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# umf-lab check: what a lab file may say, and how it is told what it may not. Nothing is started.
+
+. "$(dirname "$0")/../lib/lab.sh"
+
+truncate -s 1M image
+cat >t.lab <<'E'
+name = sample	# a comment
+seed = 42
+memory = 128M
+segment pub {}
+segment "priv" {}
+guest n1 {
+	append = "quiet"
+	cpu = 0
+	nic eth0 { segment = pub ip = { "10.0.0.1/24", "[fd00::1]/64" } mac = 02:00:00:00:00:01 mtu = 9000 }
+	nic eth1 { segment = "priv" }
+	serial ttyS0 { link = hb }
+	disk umfa { image = image cache = "volatile:1M" order = strict }
+	disk umfb { size = 8M }
+	faults = { "eth0 drop prob=10%", "add umfa delay time=1ms" }
+}
+guest n2 {
+	serial ttyS0 { link = hb }
+	serial ttyS1 { transport = pty }
+	disk umfa { backing = image }
+	disk umfb { image = common.img size = 8M shared = true }
+}
+E
+run lab check
+is "a file with all there is: status" "$status: $err" "0: "
+is "... and what it is" "$out" "$LAB: lab sample, 2 guests, 2 segments"
+check "... nothing is made" test ! -e t.run
+
+# refused <description> <line:column or line> <regex>, the file on standard input
+refused()
+{
+	cat >bad.lab
+	run "$umf_lab" --kernel "$LINUX" check bad.lab
+	is "$1: status" "$status" 2
+	is "... one line" "$(wc -l <<<"$err")" 1
+	like "... says where and what" "$err" "^bad\.lab:$2: $3"
+}
+
+refused "an unknown word" 2:2 'memry: no such word' <<'E'
+guest n1 {
+	memry = 64M
+}
+E
+refused "an unknown word at the top" 1:1 'gest: no such word' <<<'gest n1 {}'
+refused "an unknown word of a nic" 3:27 'spid: no such word' <<'E'
+segment pub {}
+guest n1 {
+	nic eth0 { segment = pub spid = 3 }
+}
+E
+refused "a guest's name used twice" 2:7 'n1: this name is used twice' <<'E'
+guest n1 {}
+guest n1 {}
+E
+refused "a segment's name used twice" 2:9 'pub: this name is used twice' <<'E'
+segment pub {}
+segment pub {}
+E
+refused "a segment nobody made" 2:23 'segment = pub: nobody made it' <<'E'
+guest n1 {
+	nic eth0 { segment = pub }
+}
+E
+refused "a missing image" '2:[0-9]+' 'disk umfa: there is no image /.*/nothing' <<'E'
+guest n1 {
+	disk umfa { image = nothing }
+}
+E
+refused "a missing backing file" 2:24 'nothing: /.*/nothing: No such file' <<'E'
+guest n1 {
+	disk umfa { backing = nothing }
+}
+E
+refused "a missing rootfs" 1:10 'nothing: /.*/nothing: No such file' <<<'rootfs = nothing guest n1 {}'
+refused "a kernel line that is not built" 1:10 'kernel = 5.4: there is no kernel /.*/5.4/linux' <<<'kernel = 5.4 guest n1 {}'
+refused "a kernel that is none" 1:10 'kernel = ./image: there is no kernel' <<<'kernel = ./image guest n1 {}'
+refused "a value given twice" 3:2 'memory: is given twice' <<'E'
+guest n1 {
+	memory = 64M
+	memory = 96M
+}
+E
+refused "a size that is none" 1:10 'memory = 64Q: must be a size' <<<'memory = 64Q guest n1 {}'
+refused "too little memory" 1:10 'memory = 1M: at least' <<<'memory = 1M guest n1 {}'
+refused "a nic of another name" '2:6' 'nic wlan0: must be eth0' <<'E'
+segment pub {} guest n1 {
+	nic wlan0 { segment = pub }
+}
+E
+refused "a nic without segment" '1:16' 'nic eth0: segment = is missing' <<<'guest n1 { nic eth0 { } }'
+refused "a link with three ends" '4:[0-9]+' 'link = hb: a link has two ends' <<'E'
+
+guest n1 { serial ttyS0 { link = hb } }
+guest n2 { serial ttyS0 { link = hb } }
+guest n3 { serial ttyS0 { link = hb } }
+E
+refused "a disk of nothing" '1:17' 'disk umfa: image =, backing = or size = is missing' <<<'guest n1 { disk umfa { shared = yes } }'
+refused "a flag that is none" '1:[0-9]+' 'shared = maybe: must be true or false' <<<'guest n1 { disk umfa { shared = maybe } }'
+refused "an address that is none" 2:32 'ip = 10.0.0.1: must be' <<'E'
+segment pub {} guest n1 {
+	nic eth0 { segment = pub ip = 10.0.0.1 }
+}
+E
+refused "a brace that is not closed" 1 'a } is missing before the end' <<<'guest n1 { memory = 64M'
+refused "a name that is a path" '1:[0-9]+' 'guest \.\./n1: letters' <<<'guest "../n1" {}'
+refused "a seed that is no number" 1:8 'seed = seven: must be a whole number' <<<'seed = seven guest n1 {}'
+
+printf '' >bad.lab
+run "$umf_lab" check bad.lab
+like "an empty file" "$status: $err" '^2: umf-lab: bad\.lab: no guest is in it$'
+run "$umf_lab" check gone.lab
+like "a file that is not there" "$status: $err" '^2: umf-lab: gone\.lab: No such file'
+run "$umf_lab" check
+like "two files, and none named" "$status: $err" '^2: umf-lab: which lab file\?'
+for args in "fly" "up --bad" "exec n9 true" "exec n1" "-t soon status" "kill" "freeze n9" "thaw" "console" "wait n1 n1"; do
+	# shellcheck disable=SC2086 # words
+	run lab $args
+	is "refused: $args" "$status: $(wc -l <<<"$err")" '2: 1'
+done
+run lab exec n1 true
+like "a lab that is down: exec" "$status: $err" '^125: umf-lab: n1: is down'
+run lab down
+is "... and down is no error" "$status: $err" "0: "
+done_testing

@@ -1,0 +1,69 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Labs for tests of umf-lab. Sources guest.sh.
+#
+#   lab <option, verb…>      umf-lab with the kernel and the lab file ($LAB, $WORK/t.lab) of this test
+#   run <command>            its status in $status, its outputs in $out and $err
+#   lab_clean <guest>…       one check per guest that its log is clean
+#
+# However the test ends, its lab ends with it.
+
+# shellcheck source=tests/lib/guest.sh
+. "$(dirname "${BASH_SOURCE[0]}")/guest.sh"
+
+umf_lab=$BIN/umf-lab
+[ -x "$umf_lab" ] || skip_all "there is no $umf_lab; make tools"
+export HOME=$WORK
+cd "$WORK" || exit 1
+LAB=$WORK/t.lab
+labs=()
+
+lab()
+{
+	[[ " ${labs[*]} " == *" $LAB "* ]] || labs+=("$LAB")
+	"$umf_lab" -f "$LAB" --kernel "$LINUX" "$@"
+}
+
+run()
+{
+	status=0
+	# shellcheck disable=SC2034 # for the tests
+	out=$("$@" 2>"$WORK/err") || status=$?
+	# shellcheck disable=SC2034
+	err=$(<"$WORK/err")
+}
+
+lab_cleanup()
+{
+	local status=$? file
+
+	trap '' HUP INT TERM
+	for file in "${labs[@]}"; do
+		[ ! -e "$file" ] || "$umf_lab" -f "$file" --kernel "$LINUX" down --kill >/dev/null 2>&1
+	done
+	(exit "$status")
+	guest_cleanup
+}
+trap lab_cleanup EXIT
+
+# lab_live: the folder of what ends with the lab
+lab_live()
+{
+	lab env | sed 's/.*UML_DIR=\([^ ]*\)\/uml .*/\1/'
+}
+
+# lab_processes: how many host processes there are of this test's guests; the pattern is not itself what it finds
+lab_processes()
+{
+	grep -lsa "um[l]_dir=$(lab_live)/" /proc/[0-9]*/cmdline | wc -l
+}
+
+lab_clean()
+{
+	local guest
+
+	for guest in "$@"; do
+		check "the kernel log of $guest is clean" scan_log "${LAB%.lab}.run/$guest.log"
+	done
+}

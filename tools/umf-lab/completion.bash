@@ -1,0 +1,46 @@
+# bash completion for umf-lab
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+
+_umf_lab()
+{
+	local cur=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} word='' verb='' skip='' list='' seen=0
+	local -a file=()
+
+	for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
+		if [ -n "$skip" ]; then
+			[[ $skip != -f && $skip != --file ]] || file=(-f "$word")
+			skip=''
+			continue
+		fi
+		case $word in
+		-f | --file | -t | --timeout | --kernel | --run | --seed) skip=$word ;;
+		-*) ;;
+		*) [ -z "$verb" ] && verb=$word || seen=$((seen + 1)) ;;
+		esac
+	done
+	case $before in
+	-f | --file | --run) mapfile -t COMPREPLY < <(compgen -f -- "$cur") && return ;;
+	--kernel) mapfile -t COMPREPLY < <(compgen -W '6.12 7.3' -- "$cur") && return ;;
+	-t | --timeout) mapfile -t COMPREPLY < <(compgen -W '5s 30s 2m' -- "$cur") && return ;;
+	--seed) return ;;
+	esac
+	if [[ $cur == -* ]]; then
+		list='--file --timeout --kernel --run --seed --fresh --wipe --kill --follow --xterm --json --quiet --help --version'
+	elif [ -z "$verb" ]; then
+		list='check up down status exec restart kill freeze thaw wait logs console fault env'
+	else
+		case $verb in
+		check | up | down | status) mapfile -t COMPREPLY < <(compgen -f -X '!*.lab' -- "$cur") && return ;;
+		exec | console | fault) [ "$seen" -gt 0 ] || list=guests ;;
+		restart | kill | freeze | thaw | logs) list=guests ;;
+		wait) list="ended guests" ;;
+		esac
+		if [[ $list == *guests ]]; then
+			list="${list%guests} $("${COMP_WORDS[0]}" "${file[@]}" status 2>/dev/null | sed 's/ .*//')"
+		fi
+	fi
+	mapfile -t COMPREPLY < <(compgen -W "$list" -- "$cur")
+}
+
+complete -o filenames -F _umf_lab umf-lab

@@ -1,0 +1,28 @@
+#compdef umf-lab
+# zsh completion for umf-lab
+# SPDX-License-Identifier: GPL-2.0
+
+_umf_lab_guests()
+{
+	compadd -- ${(f)"$(umf-lab ${opt_args[-f]:+-f} ${opt_args[-f]} status 2>/dev/null | sed 's/ .*//')"}
+}
+
+_umf_lab()
+{
+	local context state line
+	local -A opt_args
+
+	_arguments -C '(-f --file)'{-f,--file}'[lab file]:file:_files' '(-t --timeout)'{-t,--timeout}'[how long]:time:(5s 30s 2m)' \
+		'--kernel[line or path]:kernel:(6.12 7.3)' '--run[run folder]:folder:_files -/' '--seed[number]:seed:' --fresh \
+		--wipe --kill --follow --xterm --json '(-q --quiet)'{-q,--quiet} --help --version \
+		'1:verb:(check up down status exec restart kill freeze thaw wait logs console fault env)' '*::word:->words'
+	[[ $state == words ]] || return
+	case $line[1] in
+	check | up | down | status) _files -g '*.lab' ;;
+	exec | console | fault) (( CURRENT > 1 )) || _umf_lab_guests ;;
+	restart | kill | freeze | thaw | logs) _umf_lab_guests ;;
+	wait) compadd -- ended; _umf_lab_guests ;;
+	esac
+}
+
+_umf_lab "$@"
