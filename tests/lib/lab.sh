@@ -17,11 +17,9 @@ umf_lab=$BIN/umf-lab
 export HOME=$WORK
 cd "$WORK" || exit 1
 LAB=$WORK/t.lab
-labs=()
 
 lab()
 {
-	[[ " ${labs[*]} " == *" $LAB "* ]] || labs+=("$LAB")
 	"$umf_lab" -f "$LAB" --kernel "$LINUX" "$@"
 }
 
@@ -39,7 +37,7 @@ lab_cleanup()
 	local status=$? file
 
 	trap '' HUP INT TERM
-	for file in "${labs[@]}"; do
+	for file in "$WORK"/*.lab "$WORK"/*/*.lab; do
 		[ ! -e "$file" ] || "$umf_lab" -f "$file" --kernel "$LINUX" down --kill >/dev/null 2>&1
 	done
 	(exit "$status")

@@ -26,14 +26,16 @@ _umf_lab()
 	--seed) return ;;
 	esac
 	if [[ $cur == -* ]]; then
-		list='--file --timeout --kernel --run --seed --fresh --wipe --kill --follow --xterm --json --quiet --help --version'
+		list='--file --timeout --kernel --run --seed --fresh --wipe --kill --follow --xterm --iso --json --quiet --help --version'
 	elif [ -z "$verb" ]; then
-		list='check up down status exec restart kill freeze thaw wait logs console fault env'
+		list='check up down status exec restart kill freeze thaw wait logs console snapshot rollback gdb pack unpack fault env'
 	else
 		case $verb in
 		check | up | down | status) mapfile -t COMPREPLY < <(compgen -f -X '!*.lab' -- "$cur") && return ;;
-		exec | console | fault) [ "$seen" -gt 0 ] || list=guests ;;
+		exec | console | gdb | fault) [ "$seen" -gt 0 ] || list=guests ;;
 		restart | kill | freeze | thaw | logs) list=guests ;;
+		snapshot | rollback) list=$("${COMP_WORDS[0]}" "${file[@]}" snapshot 2>/dev/null) ;;
+		pack | unpack) mapfile -t COMPREPLY < <(compgen -f -- "$cur") && return ;;
 		wait) list="ended guests" ;;
 		esac
 		if [[ $list == *guests ]]; then

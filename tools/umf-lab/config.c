@@ -126,8 +126,42 @@ static void on_error(cfg_t *cfg, const char *fmt, va_list ap)
 
 /* ---- values ---- */
 
+/* In a lab that was unpacked, files from elsewhere are where the map says. */
+static char *find_mapped(const char *said)
+{
+	char *path = xasprintf("%s/umf-lab.map", now.lab->folder), *line = NULL;
+	char *found = NULL, *tab;
+	FILE *in = fopen(path, "re");
+	size_t size = 0;
+
+	while (in && !found && getline(&line, &size, in) >= 0) {
+		line[strcspn(line, "\n")] = '\0';
+		tab = strchr(line, '\t');
+		if (!tab)
+			continue;
+		*tab = '\0';
+		if (!strcmp(line, said))
+			found = xasprintf("%s/%s", now.lab->folder, tab + 1);
+	}
+	if (in)
+		fclose(in);
+	free(line);
+	free(path);
+	return found;
+}
+
 static char *absolute(const char *path)
 {
+	struct strings *said = &now.lab->said;
+	char *mapped = find_mapped(path);
+	size_t i;
+
+	for (i = 0; i < said->n && strcmp(said->s[i], path); i++)
+		;
+	if (i == said->n)
+		strings_add(said, xstrdup(path));
+	if (mapped)
+		return mapped;
 	if (*path == '/')
 		return xstrdup(path);
 	return xasprintf("%s/%s", now.lab->folder, path);
@@ -151,13 +185,13 @@ static void need_file(cfg_t *cfg, const char *said, const char *path)
 }
 
 /* "6.12" or "7.3-smp": the line's kernel beside the tool. */
-static char *find_kernel(const char *said, char **why)
+static char *find_kernel(const char *said, bool in_file, char **why)
 {
 	size_t len = strcspn(said, "-");
 	char *path, *rel;
 
 	if (strchr(said, '/')) {
-		path = absolute(said);
+		path = in_file ? absolute(said) : realpath(said, NULL) ?: xstrdup(said);
 	} else {
 		rel = xasprintf("%.*s/linux%s", (int)len, said, said + len);
 		path = place_tool(rel);
@@ -284,7 +318,7 @@ static void set_guest(cfg_t *cfg, struct guest_conf *guest, const char *key,
 	char *why;
 
 	if (!strcmp(key, "kernel")) {
-		guest->kernel = find_kernel(value, &why);
+		guest->kernel = find_kernel(value, true, &why);
 		if (why)
 			wrong(cfg, value, "kernel = %s", why);
 		guest->kernel_said = xstrdup(value);
@@ -573,7 +607,7 @@ static void fill_in(struct guest_conf *guest, const char *kernel)
 		guest->kernel = all->kernel;
 		guest->kernel_said = all->kernel_said;
 	} else if (!guest->kernel) {
-		guest->kernel = find_kernel(kernel, &why);
+		guest->kernel = find_kernel(kernel, false, &why);
 		guest->kernel_said = xstrdup(kernel);
 		if (why)
 			die(LAB_USAGE, "%s: guest %s: kernel %s", now.lab->file,
@@ -632,6 +666,7 @@ void config_read(struct lab *lab, const char *file, const char *kernel)
 	free(copy);
 
 	now.lab = lab;
+	lab->kernel = xstrdup(kernel);
 	now.guest.cpu = -1;
 	now.defaults.cpu = -1;
 	cfg = cfg_init(lab_opts, CFGF_NONE);

@@ -80,6 +80,8 @@ struct lab {
 	char *live;		/* the live folder; place.c */
 	bool seeded;
 	uint64_t seed;
+	char *kernel;		/* of guests that name none, as said */
+	struct strings said;	/* paths in the file, as said */
 	struct strings segment;
 	struct guest_conf *guest;
 	size_t nr_guests;
@@ -147,6 +149,8 @@ bool start_images(const struct lab *lab, const struct guest_conf *guest);
 /* Starts it on that CPU (-1: any); false, and a line, if it cannot be. */
 bool start_guest(const struct lab *lab, const struct guest_conf *guest, int cpu,
 		 uint64_t seed);
+/* The files that guests write and that are there, each once. */
+void start_files(const struct lab *lab, struct strings *files);
 int start_cpu(const struct guest_conf *guest, size_t turn);
 
 /* ---- agent.c ---- */
@@ -172,13 +176,18 @@ void agent_close(struct agent *agent);
 /* ---- up.c, exec.c, … : verbs ---- */
 
 struct options {
-	bool json, wipe, fresh, kill, quiet, follow, xterm;
+	bool json, wipe, fresh, kill, quiet, follow, xterm, iso;
 	bool timed;
 	uint64_t timeout;	/* ns */
 	bool seeded;
 	uint64_t seed;
 };
 
+/* At once, and waits until they are gone. */
+void up_end_guests(const struct lab *lab, struct guest_conf **list, size_t n);
+/* Of a lab that is up, with its seed. */
+int up_again(struct lab *lab, struct guest_conf **list, size_t n,
+	     const struct options *opt);
 int up_verb(struct lab *lab, const struct options *opt, char **args);
 int down_verb(struct lab *lab, const struct options *opt, char **args);
 int restart_verb(struct lab *lab, const struct options *opt, char **args);
@@ -192,6 +201,11 @@ int thaw_verb(struct lab *lab, const struct options *opt, char **args);
 int wait_verb(struct lab *lab, const struct options *opt, char **args);
 int logs_verb(struct lab *lab, const struct options *opt, char **args);
 int console_verb(struct lab *lab, const struct options *opt, char **args);
+int snapshot_verb(struct lab *lab, const struct options *opt, char **args);
+int rollback_verb(struct lab *lab, const struct options *opt, char **args);
+int gdb_verb(struct lab *lab, const struct options *opt, char **args);
+int pack_verb(struct lab *lab, const struct options *opt, char **args);
+int unpack_verb(struct lab *lab, const struct options *opt, char **args);
 
 /* ---- main.c ---- */
 

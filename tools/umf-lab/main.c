@@ -101,6 +101,11 @@ static const struct verb {
 	{ "wait", wait_verb, false, "[ended] [<guest>...]", "until they are ready, or have ended" },
 	{ "logs", logs_verb, false, "[<guest>...]", "what the consoles said" },
 	{ "console", console_verb, false, "<guest>", "a shell in a guest, on this terminal; Ctrl-] leaves it" },
+	{ "snapshot", snapshot_verb, false, "[<name>]", "copies all disks as they are at one instant, or lists copies" },
+	{ "rollback", rollback_verb, false, "<name>", "puts them back; guests that run are started anew" },
+	{ "gdb", gdb_verb, false, "<guest> [<option of gdb>...]", "a debugger on its kernel" },
+	{ "pack", pack_verb, false, "[<file>]", "one file with all that the lab takes" },
+	{ "unpack", unpack_verb, false, "<file> [<folder>]", "makes such a file a lab again" },
 	{ "fault", fault_verb, false, "<guest>[,...] <verb>...", "mconsole-fault, for guests of the lab" },
 	{ "env", env_verb, false, "", "prints UML_DIR, for other tools to find the guests" },
 };
@@ -124,10 +129,11 @@ static void help(void)
 	       "  --kernel K        of guests that name none: a line, as 6.12, or a path\n"
 	       "  --run FOLDER      the run folder; else the lab file's name and .run\n"
 	       "  --seed N          up: instead of the lab file's\n"
-	       "  --fresh           up: without what is in the run folder\n"
+	       "  --fresh           up: with new deltas and images\n"
 	       "  --wipe            down: removes the run folder\n"
 	       "  --kill            down, restart: at once\n"
 	       "  --follow          logs: and what is to come\n"
+	       "  --iso             pack: an ISO image, by xorriso\n"
 	       "  --xterm           console: in a window of its own\n"
 	       "  --json            status as JSON\n"
 	       "  -q, --quiet       nothing but errors\n"
@@ -138,7 +144,7 @@ static void help(void)
 }
 
 enum { OPT_JSON = 256, OPT_RUN, OPT_KERNEL, OPT_SEED, OPT_FRESH, OPT_WIPE,
-       OPT_KILL, OPT_FOLLOW, OPT_XTERM, OPT_VERSION };
+       OPT_KILL, OPT_FOLLOW, OPT_XTERM, OPT_ISO, OPT_VERSION };
 
 static const struct option options[] = {
 	{ "file", required_argument, NULL, 'f' },
@@ -150,6 +156,7 @@ static const struct option options[] = {
 	{ "wipe", no_argument, NULL, OPT_WIPE },
 	{ "kill", no_argument, NULL, OPT_KILL },
 	{ "follow", no_argument, NULL, OPT_FOLLOW },
+	{ "iso", no_argument, NULL, OPT_ISO },
 	{ "xterm", no_argument, NULL, OPT_XTERM },
 	{ "json", no_argument, NULL, OPT_JSON },
 	{ "quiet", no_argument, NULL, 'q' },
@@ -200,6 +207,9 @@ static int parse_options(struct options *opt, int argc, char **argv)
 			break;
 		case OPT_FOLLOW:
 			opt->follow = true;
+			break;
+		case OPT_ISO:
+			opt->iso = true;
 			break;
 		case OPT_XTERM:
 			opt->xterm = true;
@@ -267,8 +277,10 @@ int main(int argc, char **argv)
 		args--;
 		args += parse_options(&opt, argc, args);
 	}
-	config_read(&lab, find_file(), kernel ?: "6.12");
-	place_find(&lab, run);
+	if (verb->run != unpack_verb) {
+		config_read(&lab, find_file(), kernel ?: "6.12");
+		place_find(&lab, run);
+	}
 	ret = verb->run(&lab, &opt, args);
 	if (fclose(stdout)) {
 		perror(NAME ": cannot write");

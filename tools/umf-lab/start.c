@@ -48,6 +48,35 @@ static char *image_path(const struct lab *lab, const struct guest_conf *guest,
 			 disk->backing ? "cow" : "img");
 }
 
+static void add_file(struct strings *files, char *path)
+{
+	size_t i;
+
+	for (i = 0; i < files->n; i++)
+		if (!strcmp(files->s[i], path))
+			break;
+	if (i < files->n || access(path, F_OK))
+		free(path);
+	else
+		strings_add(files, path);
+}
+
+void start_files(const struct lab *lab, struct strings *files)
+{
+	const struct guest_conf *guest;
+	size_t i;
+
+	for (guest = lab->guest; guest < lab->guest + lab->nr_guests; guest++) {
+		if (guest->rootfs_disk)
+			add_file(files, xasprintf("%s/%s.root.cow", lab->run,
+						  guest->name));
+		for (i = 0; i < guest->nr_disks; i++)
+			if (!guest->disk[i].ro)
+				add_file(files, image_path(lab, guest,
+							   &guest->disk[i]));
+	}
+}
+
 /* Deltas are made by the driver. */
 static bool make_image(const char *path, uint64_t size)
 {

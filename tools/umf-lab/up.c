@@ -42,7 +42,7 @@ static void pause_tick(const sigset_t *open)
 
 /* ---- ending ---- */
 
-static void end_guests(const struct lab *lab, struct guest_conf **list, size_t n)
+void up_end_guests(const struct lab *lab, struct guest_conf **list, size_t n)
 {
 	int64_t end = now_ns() + 5000000000LL;
 	struct process p;
@@ -257,7 +257,7 @@ static int start_guests(struct lab *lab, struct guest_conf **list, size_t n,
 	sig = stop_forget();
 	if (!ret)
 		return LAB_DONE;
-	end_guests(lab, list, n);
+	up_end_guests(lab, list, n);
 	if (!sig)
 		return ret;
 	say("%s: interrupted; what was started is ended", lab->file);
@@ -274,10 +274,16 @@ static void all_guests(struct lab *lab, struct guest_conf **list)
 		list[i] = &lab->guest[i];
 }
 
-/* What `down --wipe` and `up --fresh` forget: deltas and images of our own. */
-static void wipe(const struct lab *lab)
+/* What was made so far, but for snapshots. */
+static void forget_files(const struct lab *lab)
 {
-	remove_tree(lab->run);
+	struct strings files = { 0 };
+	size_t i;
+
+	start_files(lab, &files);
+	for (i = 0; i < files.n; i++)
+		if (!strncmp(files.s[i], lab->run, strlen(lab->run)))
+			unlink(files.s[i]);
 }
 
 static uint64_t lab_seed(const struct lab *lab, const struct options *opt)
@@ -319,7 +325,7 @@ int up_verb(struct lab *lab, const struct options *opt, char **args)
 			die(LAB_FAILED, "%s: guest %s runs already; " NAME " down ends it",
 			    lab->file, lab->guest[i].name);
 	if (opt->fresh)
-		wipe(lab);
+		forget_files(lab);
 	place_make(lab);
 	write_seed(lab, seed);
 	for (i = 0; i < lab->nr_guests; i++) {
@@ -356,7 +362,7 @@ int down_verb(struct lab *lab, const struct options *opt, char **args)
 	if (!opt->kill)
 		power_off(lab, list, lab->nr_guests, opt->timed ? (int64_t)opt->timeout :
 			  POWEROFF_NS, &open);
-	end_guests(lab, list, lab->nr_guests);
+	up_end_guests(lab, list, lab->nr_guests);
 	for (i = 0; i < lab->nr_guests; i++)
 		if (is_alive(lab, lab->guest[i].name))
 			die(LAB_FAILED, "%s: guest %s cannot be killed",
@@ -364,34 +370,44 @@ int down_verb(struct lab *lab, const struct options *opt, char **args)
 	if (place_is_live(lab))
 		place_remove(lab);
 	if (opt->wipe)
-		wipe(lab);
+		remove_tree(lab->run);
 	sig = stop_forget();
 	if (sig)
 		stop_die(sig);
 	return LAB_DONE;
 }
 
+int up_again(struct lab *lab, struct guest_conf **list, size_t n,
+	     const struct options *opt)
+{
+	char *path = xasprintf("%s/seed", lab->live), *line = read_line_of(path);
+	int ret;
+
+	if (!line)
+		die(LAB_FAILED, "%s: is not up", lab->file);
+	free(path);
+	ret = start_guests(lab, list, n, opt, strtoull(line, NULL, 10));
+	free(line);
+	if (ret < 0)
+		stop_die(-ret);
+	return ret;
+}
+
 int restart_verb(struct lab *lab, const struct options *opt, char **args)
 {
 	struct guest_conf **list;
-	char *path = xasprintf("%s/seed", lab->live), *line;
 	sigset_t open;
 	size_t n;
-	int ret;
 
 	pick_guests(lab, args, &list, &n);
 	place_lock(lab, "restart");
-	line = read_line_of(path);
-	if (!line)
+	if (!place_is_live(lab))
 		die(LAB_FAILED, "%s: is not up", lab->file);
 	stop_catch(&open);
 	if (!opt->kill)
 		power_off(lab, list, n, POWEROFF_NS, &open);
-	end_guests(lab, list, n);
-	ret = start_guests(lab, list, n, opt, strtoull(line, NULL, 10));
-	if (ret < 0)
-		stop_die(-ret);
-	return ret;
+	up_end_guests(lab, list, n);
+	return up_again(lab, list, n, opt);
 }
 
 int kill_verb(struct lab *lab, const struct options *opt, char **args)
@@ -403,7 +419,7 @@ int kill_verb(struct lab *lab, const struct options *opt, char **args)
 	if (!*args)
 		die(LAB_USAGE, "kill: which guest?");
 	pick_guests(lab, args, &list, &n);
-	end_guests(lab, list, n);
+	up_end_guests(lab, list, n);
 	return LAB_DONE;
 }
 
