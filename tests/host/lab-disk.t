@@ -51,7 +51,11 @@ lab exec n2 'sleep 1000 | nc -l -p 7 | while read n; do echo $n | dd of=/dev/umf
 until_true 10 lab exec n2 'grep -q ":0007 " /proc/net/tcp*'
 lab exec n1 'n=0; while :; do n=$((n + 1)); echo $n | dd of=/dev/umfa seek=1 conv=fsync 2>/dev/null; echo $n; done | nc 10.0.0.2 7' >/dev/null 2>&1 &
 until_true 20 lab exec n2 'test "$(dd if=/dev/umfb skip=1 count=1 2>/dev/null | head -n 1 | tr -dc 0-9)" -gt 5'
-run lab snapshot one
+# slow copies: what the guests would do between two of them would show
+mkdir slow
+printf '#!/bin/sh\nsleep 0.3\nexec %s "$@"\n' "$(command -v cp)" >slow/cp
+chmod +x slow/cp
+PATH=$WORK/slow:$PATH run lab snapshot one
 like "snapshot of a lab at work: status" "$status: $err: $out" '^0: : one: 4 files'
 is "snapshot lists them" "$(lab snapshot)" one
 run lab snapshot one

@@ -68,7 +68,8 @@ run lab exec n1 "$(printf 'echo one\necho "back\\\\slash"; echo %s | wc -c' "$(p
 is "... a long command with newlines" "$out" $'one\nback\\slash\n3001'
 lab exec n1 'head -c 200000 /dev/urandom | tee /tmp/noise; md5sum </tmp/noise >&2' 2>sum >noise
 is "... any bytes come as they are" "$(md5sum <noise)" "$(<sum)"
-lab exec n1 'until [ -e /tmp/go ]; do usleep 20000; done; echo went' >went &
+lab exec n1 'echo begun; until [ -e /tmp/go ]; do usleep 20000; done; echo went' >went &
+until_true 20 grep -q begun went
 check "... two at a time" lab exec -t 20 n1 'touch /tmp/go'
 check "... and both end" until_true 20 grep -q went went
 run lab exec -t 1 n1 'echo begun; echo $$ >/tmp/pid; sleep 100'

@@ -31,6 +31,8 @@
 
 #define LOCK_WAIT_NS	2000000000LL
 
+static bool locked;
+
 char *place_tool(const char *path)
 {
 	char self[PATH_MAX], *dir, *found;
@@ -128,8 +130,7 @@ void place_make(struct lab *lab)
 	char *path;
 	size_t i;
 
-	if (place_is_live(lab))
-		place_remove(lab);
+	remove_tree(lab->live);
 	make_folder(lab->run, 0777);
 	make_folder(lab->live, 0700);
 	for (i = 0; i < sizeof(parts) / sizeof(*parts); i++) {
@@ -159,7 +160,35 @@ void remove_tree(const char *path)
 
 void place_remove(struct lab *lab)
 {
+	char *lock = xasprintf("%s.lock", lab->live);
+
 	remove_tree(lab->live);
+	/* ours; who waits for it sees that it is not the file any more */
+	if (locked)
+		unlink(lock);
+	free(lock);
+}
+
+/* Opens the lock file and takes it; -1: somebody has it, or it was removed. */
+static int try_lock(const char *path, int *busy)
+{
+	struct stat mine, there;
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		die(LAB_FAILED, "%s: %m", path);
+	if (!flock(fd, LOCK_EX | LOCK_NB)) {
+		if (!fstat(fd, &mine) && !stat(path, &there) &&
+		    mine.st_ino == there.st_ino)
+			return fd;
+	} else if (errno != EWOULDBLOCK) {
+		die(LAB_FAILED, "%s: %m", path);
+	} else {
+		*busy = fd;
+		return -1;
+	}
+	close(fd);
+	return -1;
 }
 
 /* An open file description that lives as long as the tool. */
@@ -168,24 +197,26 @@ void place_lock(struct lab *lab, const char *verb)
 	const struct timespec pause = { .tv_nsec = 20000000 };
 	int64_t end = now_ns() + LOCK_WAIT_NS;
 	char *base = base_folder(), *path, who[64] = "";
-	int fd, len;
+	int fd, len, busy;
 
 	make_own_folder(base);
 	path = xasprintf("%s.lock", lab->live);
-	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	if (fd < 0)
-		die(LAB_FAILED, "%s: %m", path);
-	while (flock(fd, LOCK_EX | LOCK_NB)) {
-		if (errno != EWOULDBLOCK)
-			die(LAB_FAILED, "%s: %m", path);
+	for (;;) {
+		busy = -1;
+		fd = try_lock(path, &busy);
+		if (fd >= 0)
+			break;
 		if (now_ns() > end) {
-			len = read(fd, who, sizeof(who) - 1);
+			len = busy < 0 ? 0 : read(busy, who, sizeof(who) - 1);
 			who[len > 0 ? len : 0] = '\0';
 			die(LAB_FAILED, "%s: busy: `%s` is at work; end it, or wait for it",
 			    lab->file, who);
 		}
+		if (busy >= 0)
+			close(busy);
 		nanosleep(&pause, NULL);
 	}
+	locked = true;
 	len = snprintf(who, sizeof(who), NAME " %s, process %d", verb, getpid());
 	if (ftruncate(fd, 0) || write(fd, who, len) != len)
 		die(LAB_FAILED, "%s: %m", path);

@@ -367,8 +367,7 @@ int down_verb(struct lab *lab, const struct options *opt, char **args)
 		if (is_alive(lab, lab->guest[i].name))
 			die(LAB_FAILED, "%s: guest %s cannot be killed",
 			    lab->file, lab->guest[i].name);
-	if (place_is_live(lab))
-		place_remove(lab);
+	place_remove(lab);
 	if (opt->wipe)
 		remove_tree(lab->run);
 	sig = stop_forget();
