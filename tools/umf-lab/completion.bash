@@ -28,7 +28,7 @@ _umf_lab()
 	if [[ $cur == -* ]]; then
 		list='--file --timeout --kernel --run --seed --fresh --wipe --kill --follow --xterm --iso --json --quiet --help --version'
 	elif [ -z "$verb" ]; then
-		list='check up down status exec restart kill freeze thaw wait logs console snapshot rollback gdb pack unpack fault env'
+		list='check up down status exec restart kill freeze thaw power wait logs console snapshot rollback gdb pack unpack fault env'
 	else
 		case $verb in
 		check | up | down | status) mapfile -t COMPREPLY < <(compgen -f -X '!*.lab' -- "$cur") && return ;;
@@ -37,6 +37,7 @@ _umf_lab()
 		snapshot | rollback) list=$("${COMP_WORDS[0]}" "${file[@]}" snapshot 2>/dev/null) ;;
 		pack | unpack) mapfile -t COMPREPLY < <(compgen -f -- "$cur") && return ;;
 		wait) list="ended guests" ;;
+		power) [ "$seen" -gt 0 ] && list=guests || list='on off status' ;;
 		esac
 		if [[ $list == *guests ]]; then
 			list="${list%guests} $("${COMP_WORDS[0]}" "${file[@]}" status 2>/dev/null | sed 's/ .*//')"

@@ -306,10 +306,30 @@ static bool set_top(cfg_t *cfg, const char *key, const char *value)
 			wrong(cfg, value, "seed = %s: must be a whole number",
 			      value);
 		now.lab->seeded = true;
+	} else if (!strcmp(key, "fencing")) {
+		now.lab->fencing = parse_bool(cfg, key, value);
 	} else {
 		return false;
 	}
 	return true;
+}
+
+/* busybox, or debian-<release>: what `make rootfs` and `make rootfs-debian` made; else a path. */
+static char *find_rootfs(cfg_t *cfg, const char *value)
+{
+	char *path, *rel;
+
+	if (!strcmp(value, "busybox"))
+		return place_tool("rootfs/initramfs.cpio.gz");
+	if (strncmp(value, "debian-", 7) || strchr(value, '/'))
+		return plain_path(cfg, "rootfs", value);
+	rel = xasprintf("rootfs/%s.ext4", value);
+	path = place_tool(rel);
+	free(rel);
+	if (!is_there(path))
+		wrong(cfg, value, "rootfs = %s: there is no %s; make rootfs-debian SUITE=%s",
+		      value, path, value + 7);
+	return path;
 }
 
 static void set_guest(cfg_t *cfg, struct guest_conf *guest, const char *key,
@@ -323,9 +343,7 @@ static void set_guest(cfg_t *cfg, struct guest_conf *guest, const char *key,
 			wrong(cfg, value, "kernel = %s", why);
 		guest->kernel_said = xstrdup(value);
 	} else if (!strcmp(key, "rootfs")) {
-		guest->rootfs = strcmp(value, "busybox") ?
-				plain_path(cfg, key, value) :
-				place_tool("rootfs/initramfs.cpio.gz");
+		guest->rootfs = find_rootfs(cfg, value);
 		need_file(cfg, value, guest->rootfs);
 		guest->rootfs_disk = is_disk(guest->rootfs);
 	} else if (!strcmp(key, "memory")) {
@@ -336,6 +354,9 @@ static void set_guest(cfg_t *cfg, struct guest_conf *guest, const char *key,
 		if (strchr(value, '\n'))
 			wrong(cfg, key, "append: must be one line");
 		guest->append = xstrdup(value);
+	} else if (!strcmp(key, "setup")) {
+		guest->setup = absolute(value);
+		need_file(cfg, value, guest->setup);
 	} else if (!strcmp(key, "cpu")) {
 		uint64_t cpu;
 
@@ -567,7 +588,7 @@ static int end_guest(cfg_t *parent, cfg_opt_t *opt)
 #define SECTION(name, opts) \
 	CFG_SEC(name, opts, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES)
 #define GUEST_VALUES VALUE("kernel"), VALUE("memory"), VALUE("rootfs"), \
-	VALUE("append"), VALUE("cpu"), VALUES("faults")
+	VALUE("append"), VALUE("setup"), VALUE("cpu"), VALUES("faults")
 
 static cfg_opt_t nic_opts[] = {
 	VALUE("segment"), VALUE("mac"), VALUE("mtu"), VALUES("ip"), CFG_END()
@@ -591,7 +612,7 @@ static cfg_opt_t guest_opts[] = {
 static cfg_opt_t segment_opts[] = { CFG_END() };
 
 static cfg_opt_t lab_opts[] = {
-	VALUE("name"), VALUE("seed"), GUEST_VALUES,
+	VALUE("name"), VALUE("seed"), VALUE("fencing"), GUEST_VALUES,
 	SECTION("segment", segment_opts), SECTION("guest", guest_opts),
 	CFG_STR(END_WORD, NULL, CFGF_NODEFAULT), CFG_END()
 };
@@ -622,6 +643,7 @@ static void fill_in(struct guest_conf *guest, const char *kernel)
 	}
 	guest->memory = guest->memory ?: all->memory ?: xstrdup("96M");
 	guest->append = guest->append ?: all->append;
+	guest->setup = guest->setup ?: all->setup;
 	if (guest->cpu == -1)
 		guest->cpu = all->cpu;
 	for (i = 0; i < all->fault.n; i++)

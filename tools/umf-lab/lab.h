@@ -62,6 +62,7 @@ struct guest_conf {
 	bool rootfs_disk;	/* an image; else an initramfs */
 	char *memory;
 	char *append;
+	char *setup;		/* path of a script for the guest, or NULL */
 	int cpu;		/* -1: in turn, -2: not pinned */
 	struct strings fault;
 	struct nic *nic;
@@ -80,6 +81,7 @@ struct lab {
 	char *live;		/* the live folder; place.c */
 	bool seeded;
 	uint64_t seed;
+	bool fencing;		/* guests reach a power switch */
 	char *kernel;		/* of guests that name none, as said */
 	struct strings said;	/* paths in the file, as said */
 	struct strings segment;
@@ -134,6 +136,7 @@ bool process_read(const struct lab *lab, const char *guest, struct process *p);
 int process_write(const char *path);
 bool process_alive(const struct process *p);
 bool process_stopped(const struct process *p);
+bool process_read_from(const char *path, struct process *p);
 /* With all others of its session; only if it is still the one. */
 void process_kill(const struct process *p);
 void process_freeze(const struct process *p);
@@ -141,6 +144,8 @@ void process_thaw(const struct process *p);
 enum guest_state guest_state(const struct lab *lab, const char *guest);
 const char *guest_state_name(enum guest_state state);
 void guest_set_ready(const struct lab *lab, const char *guest);
+
+struct options;
 
 /* ---- start.c ---- */
 
@@ -152,6 +157,21 @@ bool start_guest(const struct lab *lab, const struct guest_conf *guest, int cpu,
 /* The files that guests write and that are there, each once. */
 void start_files(const struct lab *lab, struct strings *files);
 int start_cpu(const struct guest_conf *guest, size_t turn);
+
+/* ---- setup.c ---- */
+
+/* Runs the guests' setup scripts: 0; 1 and what was wrong; -EINTR. */
+int setup_guests(const struct lab *lab, struct guest_conf **list, size_t n,
+		 int64_t end, bool quiet, const sigset_t *open);
+
+/* ---- power.c: the lab's power switch ---- */
+
+/* The console that reaches it from the guest, one way each; NULL-terminated. */
+extern const char * const power_fifos[];
+/* Starts the process; the guests come after it. */
+void power_start(const struct lab *lab);
+void power_stop(const struct lab *lab);
+int power_verb(struct lab *lab, const struct options *opt, char **args);
 
 /* ---- agent.c ---- */
 
@@ -183,8 +203,14 @@ struct options {
 	uint64_t seed;
 };
 
+/* A moment, in which signals of @open may come. */
+void up_pause(const sigset_t *open);
+/* The last lines of a log, each with the guest's name in front. */
+void log_show(const char *path, const char *guest);
 /* At once, and waits until they are gone. */
 void up_end_guests(const struct lab *lab, struct guest_conf **list, size_t n);
+/* Starts one guest of a lab that is up, and does not wait for it. */
+bool up_one(struct lab *lab, struct guest_conf *guest);
 /* Of a lab that is up, with its seed. */
 int up_again(struct lab *lab, struct guest_conf **list, size_t n,
 	     const struct options *opt);

@@ -98,6 +98,7 @@ static const struct verb {
 	{ "kill", kill_verb, false, "<guest>...", "as a power cut" },
 	{ "freeze", freeze_verb, false, "<guest>...", "stops all of its processes" },
 	{ "thaw", thaw_verb, false, "<guest>...", "lets them go on" },
+	{ "power", power_verb, false, "on|off|status [<guest>...]", "what the power switch does, by hand" },
 	{ "wait", wait_verb, false, "[ended] [<guest>...]", "until they are ready, or have ended" },
 	{ "logs", logs_verb, false, "[<guest>...]", "what the consoles said" },
 	{ "console", console_verb, false, "<guest>", "a shell in a guest, on this terminal; Ctrl-] leaves it" },

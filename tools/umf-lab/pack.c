@@ -154,13 +154,18 @@ static void put_tools(struct pack *pack)
 		free(as);
 		free(path);
 	}
-	path = place_tool("rootfs/initramfs.cpio.gz");
-	if (!access(path, R_OK))
-		put(pack, path, "umf/rootfs/initramfs.cpio.gz");
-	free(path);
 	for (i = 0; i < lab->nr_guests; i++) {
 		const struct guest_conf *guest = &lab->guest[i];
 
+		as = xasprintf("rootfs/%s", strrchr(guest->rootfs, '/') + 1);
+		path = place_tool(as);
+		free(as);
+		if (!strcmp(path, guest->rootfs)) {
+			as = xasprintf("umf/rootfs/%s", strrchr(path, '/') + 1);
+			put(pack, path, as);
+			free(as);
+		}
+		free(path);
 		if (strchr(guest->kernel_said, '/')) {
 			put_libraries(pack, guest->kernel);
 			continue;

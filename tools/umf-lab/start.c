@@ -9,6 +9,7 @@
  *	3, 4, 5		agent 0: commands, output, errors (consoles 1 and 2)
  *	6, 7, 8 …	agent 1 …
  *	then		the shell's console: input, output
+ *	then		with fencing, the console to the power switch: input, output
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -23,16 +24,26 @@
 
 #define COMMAND_LINE	4095	/* bytes that a kernel takes */
 #define FIRST_FD	3
-#define NR_FIFOS	(3 * NR_AGENTS + 2)
+#define SHELL_FIFO	(3 * NR_AGENTS)
+#define POWER_FIFO	(SHELL_FIFO + 2)
+#define NR_FIFOS	(POWER_FIFO + 2)
 #define SHELL_TTY	(2 * NR_AGENTS + 1)
+#define POWER_TTY	(SHELL_TTY + 1)
 
 static char *fifo_name(int i)
 {
 	static const char * const kinds[] = { "cmd", "out", "err" };
 
-	if (i < 3 * NR_AGENTS)
+	if (i < SHELL_FIFO)
 		return xasprintf("%s%d", kinds[i % 3], i / 3);
-	return xstrdup(i == 3 * NR_AGENTS ? "shell.in" : "shell.out");
+	if (i < POWER_FIFO)
+		return xstrdup(i == SHELL_FIFO ? "shell.in" : "shell.out");
+	return xstrdup(power_fifos[i - POWER_FIFO]);
+}
+
+static int nr_fifos(const struct lab *lab)
+{
+	return lab->fencing ? NR_FIFOS : POWER_FIFO;
 }
 
 /* ---- images ---- */
@@ -200,9 +211,12 @@ static void make_words(const struct lab *lab, const struct guest_conf *guest,
 		ADD(words, "con%zu=null,fd:%zu", 2 * i + 2, FIRST_FD + 3 * i + 2);
 		ADD(words, "agent=tty%zu,tty%zu", 2 * i + 1, 2 * i + 2);
 	}
-	ADD(words, "con%d=fd:%d,fd:%d", SHELL_TTY, FIRST_FD + NR_FIFOS - 2,
-	    FIRST_FD + NR_FIFOS - 1);
+	ADD(words, "con%d=fd:%d,fd:%d", SHELL_TTY, FIRST_FD + SHELL_FIFO,
+	    FIRST_FD + SHELL_FIFO + 1);
 	ADD(words, "shell=tty%d", SHELL_TTY);
+	if (lab->fencing)
+		ADD(words, "con%d=fd:%d,fd:%d", POWER_TTY, FIRST_FD + POWER_FIFO,
+		    FIRST_FD + POWER_FIFO + 1);
 	ADD(words, "kunit.enable=0");
 	if (knows_seccomp(guest->kernel))
 		ADD(words, "seccomp=on");
@@ -264,13 +278,13 @@ static void fail(int pipe, const char *what)
 /* In the child. The record is first: from then on the guest is known. */
 __attribute__((noreturn))
 static void become_guest(const char *record, const char *log, const int *fifos,
-			 int cpu, struct strings *words, int pipe)
+			 int n, int cpu, struct strings *words, int pipe)
 {
 	static const int defaults[] = { SIGINT, SIGTERM, SIGHUP, SIGPIPE };
 	cpu_set_t set;
 	sigset_t none;
 	size_t i;
-	int fd, err;
+	int fd, err, k;
 
 	setsid();
 	err = process_write(record);
@@ -291,8 +305,8 @@ static void become_guest(const char *record, const char *log, const int *fifos,
 			dprintf(2, NAME ": CPU %d: %s; the guest is not pinned\n",
 				cpu, strerror(errno));
 	}
-	for (i = 0; i < NR_FIFOS; i++)
-		if (dup2(fifos[i], FIRST_FD + i) < 0)
+	for (k = 0; k < n; k++)
+		if (dup2(fifos[k], FIRST_FD + k) < 0)
 			fail(pipe, "a console");
 	for (i = 0; i < sizeof(defaults) / sizeof(*defaults); i++)
 		signal(defaults[i], SIG_DFL);
@@ -302,17 +316,22 @@ static void become_guest(const char *record, const char *log, const int *fifos,
 	fail(pipe, words->s[0]);
 }
 
-/* New ones: what a former guest left in them is not this one's. */
+/*
+ * New ones: what a former guest left in them is not this one's. Those of the
+ * power switch are its own, and it tells old from new by itself.
+ */
 static bool open_fifos(const struct lab *lab, const char *guest, int *fifos)
 {
 	char *name, *path;
 	int i, fd;
 
-	for (i = 0; i < NR_FIFOS; i++) {
+	for (i = 0; i < nr_fifos(lab); i++) {
 		name = fifo_name(i);
 		path = guest_file(lab, guest, name);
-		unlink(path);
-		fd = mkfifo(path, 0600) ? -1 : open(path, O_RDWR | O_CLOEXEC);
+		if (i < POWER_FIFO)
+			unlink(path);
+		fd = i < POWER_FIFO && mkfifo(path, 0600) ? -1 :
+		     open(path, O_RDWR | O_CLOEXEC);
 		/* out of the way of the guest's own */
 		fifos[i] = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 100);
 		if (fifos[i] < 0)
@@ -388,7 +407,8 @@ bool start_guest(const struct lab *lab, const struct guest_conf *guest, int cpu,
 		close(pipe[1]);
 		pid = fork();
 		if (!pid)
-			become_guest(record, log, fifos, cpu, &words, i);
+			become_guest(record, log, fifos, nr_fifos(lab), cpu,
+				     &words, i);
 		if (pid < 0)
 			say("%s: %m", guest->name);
 		close(i);

@@ -38,14 +38,21 @@ static bool read_stat(pid_t pid, struct stat_line *st)
 	return ok;
 }
 
-bool process_read(const struct lab *lab, const char *guest, struct process *p)
+bool process_read_from(const char *path, struct process *p)
 {
-	char *path = guest_file(lab, guest, "pid");
 	char *line = read_line_of(path);
 	bool ok = line && sscanf(line, "%d %llu", &p->pid, &p->start) == 2 &&
 		  p->pid > 1;
 
 	free(line);
+	return ok;
+}
+
+bool process_read(const struct lab *lab, const char *guest, struct process *p)
+{
+	char *path = guest_file(lab, guest, "pid");
+	bool ok = process_read_from(path, p);
+
 	free(path);
 	return ok;
 }

@@ -31,11 +31,17 @@ struct start {
 	bool ready;
 };
 
-static void pause_tick(const sigset_t *open)
+void up_pause(const sigset_t *open)
 {
 	const struct timespec tick = { .tv_nsec = TICK_NS };
 
 	ppoll(NULL, 0, &tick, open);
+}
+
+/* Guests are children of whoever started them, for as long as he lives; init has them then. */
+static void pause_tick(const sigset_t *open)
+{
+	up_pause(open);
 	while (waitpid(-1, NULL, WNOHANG) > 0)
 		;
 }
@@ -95,9 +101,9 @@ static void power_off(const struct lab *lab, struct guest_conf **list, size_t n,
 
 /* ---- starting ---- */
 
-static void show_log(const struct lab *lab, const char *guest)
+void log_show(const char *path, const char *guest)
 {
-	char *path = guest_log(lab, guest), *line = NULL, *last[LOG_LINES] = { 0 };
+	char *line = NULL, *last[LOG_LINES] = { 0 };
 	FILE *in = fopen(path, "re");
 	size_t size = 0, n = 0, i;
 
@@ -113,7 +119,6 @@ static void show_log(const struct lab *lab, const char *guest)
 	for (i = n < LOG_LINES ? 0 : n - LOG_LINES; i < n; i++)
 		fprintf(stderr, "  %s| %s\n", guest, last[i % LOG_LINES]);
 	free(line);
-	free(path);
 }
 
 /* One seed for the lab; guests draw apart from each other. */
@@ -207,12 +212,12 @@ static int wait_ready(const struct lab *lab, struct start *start, size_t n,
 				say("%s: guest %s has ended before it was ready%s%s; its log is %s",
 				    lab->file, name, why ? ": " : "",
 				    why ?: "", log);
-				show_log(lab, name);
+				log_show(log, name);
 				return LAB_FAILED;
 			} else if (now_ns() > end) {
 				say("%s: guest %s is not ready after %" PRId64 " s; its log is %s",
 				    lab->file, name, timeout / 1000000000, log);
-				show_log(lab, name);
+				log_show(log, name);
 				return LAB_FAILED;
 			}
 			free(log);
@@ -226,10 +231,14 @@ static int wait_ready(const struct lab *lab, struct start *start, size_t n,
 	return 0;
 }
 
-/* Starts them and waits; ends them all if that cannot be. -signal: one came. */
+/*
+ * Starts them and waits; with @setup their scripts are run. Ends them all, and
+ * the power switch, if that cannot be. -signal: one came.
+ */
 static int start_guests(struct lab *lab, struct guest_conf **list, size_t n,
-			const struct options *opt, uint64_t seed)
+			const struct options *opt, uint64_t seed, bool setup)
 {
+	int64_t timeout = opt->timed ? (int64_t)opt->timeout : READY_NS;
 	struct start start[n];
 	sigset_t open;
 	int ret = 0, sig;
@@ -250,13 +259,16 @@ static int start_guests(struct lab *lab, struct guest_conf **list, size_t n,
 	if (stop_asked())
 		ret = -EINTR;
 	if (!ret)
-		ret = wait_ready(lab, start, n, opt->timed ? (int64_t)opt->timeout :
-				 READY_NS, opt->quiet, &open);
+		ret = wait_ready(lab, start, n, timeout, opt->quiet, &open);
 	for (i = 0; i < n; i++)
 		agent_close(start[i].agent);
+	if (!ret && setup)
+		ret = setup_guests(lab, list, n, now_ns() + timeout, opt->quiet,
+				   &open);
 	sig = stop_forget();
 	if (!ret)
 		return LAB_DONE;
+	power_stop(lab);
 	up_end_guests(lab, list, n);
 	if (!sig)
 		return ret;
@@ -339,7 +351,9 @@ int up_verb(struct lab *lab, const struct options *opt, char **args)
 		fflush(stdout);
 	}
 	all_guests(lab, list);
-	ret = start_guests(lab, list, lab->nr_guests, opt, seed);
+	if (lab->fencing)
+		power_start(lab);
+	ret = start_guests(lab, list, lab->nr_guests, opt, seed, true);
 	if (ret)
 		place_remove(lab);
 	if (ret < 0)
@@ -359,6 +373,7 @@ int down_verb(struct lab *lab, const struct options *opt, char **args)
 	place_lock(lab, "down");
 	stop_catch(&open);
 	all_guests(lab, list);
+	power_stop(lab);
 	if (!opt->kill)
 		power_off(lab, list, lab->nr_guests, opt->timed ? (int64_t)opt->timeout :
 			  POWEROFF_NS, &open);
@@ -376,17 +391,30 @@ int down_verb(struct lab *lab, const struct options *opt, char **args)
 	return LAB_DONE;
 }
 
-int up_again(struct lab *lab, struct guest_conf **list, size_t n,
-	     const struct options *opt)
+static uint64_t read_seed(const struct lab *lab)
 {
 	char *path = xasprintf("%s/seed", lab->live), *line = read_line_of(path);
-	int ret;
+	uint64_t seed;
 
 	if (!line)
 		die(LAB_FAILED, "%s: is not up", lab->file);
-	free(path);
-	ret = start_guests(lab, list, n, opt, strtoull(line, NULL, 10));
+	seed = strtoull(line, NULL, 10);
 	free(line);
+	free(path);
+	return seed;
+}
+
+bool up_one(struct lab *lab, struct guest_conf *guest)
+{
+	return start_guest(lab, guest, start_cpu(guest, guest - lab->guest),
+			   guest_seed(read_seed(lab), guest->name));
+}
+
+int up_again(struct lab *lab, struct guest_conf **list, size_t n,
+	     const struct options *opt)
+{
+	int ret = start_guests(lab, list, n, opt, read_seed(lab), false);
+
 	if (ret < 0)
 		stop_die(-ret);
 	return ret;
