@@ -1,0 +1,82 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Whole-cluster tests (tests/labs/*.t) of the labs in configs/labs. Sources lab.sh; the test sets nothing, its
+# name is the lab's.
+#
+#   lab_begin                     the lab is up and set up, or the test ends here; a negative run calls it again after
+#   lab_end                       `down`, and one check per guest that its log is clean
+#   on <guest> <command>          umf-lab exec, with a time limit of 60 s
+#   within <seconds> <description> <command>…
+#                                 a check: until_true; says how long it took
+#   timeline <description> <<END  lines of a timeline (mconsole-fault run) for guests of the lab: a check that it went
+#                                 through, every wait and expect in it included; its log is <lab>.timeline
+#
+# setup_edit <sed script>: the lab is copied and its setup script changed: what a negative run takes away.
+
+# shellcheck source=tests/lib/lab.sh
+. "$(dirname "${BASH_SOURCE[0]}")/lab.sh"
+
+lab_name=$(basename "$0" .t)
+lab_source=$(cd "$(dirname "${BASH_SOURCE[0]}")/../../configs/labs" && pwd)
+LAB=$WORK/$lab_name.lab
+cp -r "$lab_source/$lab_name".* "$WORK/"
+
+lab_begin()
+{
+	lab up --fresh -t 180 >"$WORK/up.log" 2>&1 && ok "the lab is up" && return
+	not_ok "the lab is up" "$(<"$WORK/up.log")"
+	done_testing
+	exit 1
+}
+
+# However it went, what the guests said is worth a look when a check has failed.
+lab_end()
+{
+	lab down -t 5 >/dev/null 2>&1
+	# shellcheck disable=SC2046 # names of guests
+	lab_clean $(sed -n 's/^guest \([^ ]*\).*/\1/p' "$LAB")
+}
+
+on()
+{
+	lab exec -t 60 "$@"
+}
+
+within()
+{
+	local seconds=$1 what=$2 begin=$EPOCHREALTIME
+
+	shift 2
+	if until_true "$seconds" "$@"; then
+		ok "$what"
+		diag "$(awk -v a="$begin" -v b="$EPOCHREALTIME" 'BEGIN { printf "after %.1f s", b - a }')"
+	else
+		not_ok "$what" "not within $seconds s: $*"
+		return 1
+	fi
+}
+
+timeline()
+{
+	local file=$WORK/$lab_name.timeline
+
+	cat >"$file.in"
+	if lab fault run "$file.in" >"$file" 2>&1; then
+		ok "$1"
+	else
+		not_ok "$1" "$(tail -n 20 "$file")"
+		return 1
+	fi
+}
+
+setup_edit()
+{
+	local file=$WORK/$lab_name.setup
+
+	sed -E -i.before "$1" "$file"
+	if cmp -s "$file" "$file.before"; then
+		not_ok "there is something to take away" "no line of $file is as $1 expects"
+		return 1
+	fi
+}
