@@ -4,6 +4,7 @@
 # Whole-cluster tests (tests/labs/*.t) of the labs in configs/labs. Sources lab.sh; the test sets nothing, its
 # name is the lab's.
 #
+#   $labs                         the folder of these tests
 #   lab_begin                     the lab is up and set up, or the test ends here; a negative run calls it again after
 #   lab_end                       `down`, and one check per guest that its log is clean
 #   on <guest> <command>          umf-lab exec, with a time limit of 60 s
@@ -14,13 +15,14 @@
 #
 # setup_edit <sed script>: the lab is copied and its setup script changed: what a negative run takes away.
 
+lab_name=$(basename "$0" .t)
+labs=$(cd "$(dirname "${BASH_SOURCE[0]}")/../labs" && pwd)	# lab.sh goes elsewhere
+
 # shellcheck source=tests/lib/lab.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lab.sh"
 
-lab_name=$(basename "$0" .t)
-lab_source=$(cd "$(dirname "${BASH_SOURCE[0]}")/../../configs/labs" && pwd)
 LAB=$WORK/$lab_name.lab
-cp -r "$lab_source/$lab_name".* "$WORK/"
+cp "$labs/../../configs/labs/$lab_name".* "$WORK/"
 
 lab_begin()
 {
