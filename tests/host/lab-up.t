@@ -56,6 +56,9 @@ is "each guest has a seed of its own" "$(sort -u <<<"$seeds" | wc -l)" 2
 like "the first faults are there" "$(lab fault n1 list)" 'add eth0 drop dir=rx every=1000000 id=first'
 is "env names them to other tools" "$(eval "$(lab env)"; "$BIN/mconsole-fault" n2 list | grep -c seed)" 1
 
+echo "! umf-lab exec n2 'echo told by \$(hostname)'" >line
+like "a timeline reaches into guests" "$(lab fault run line)" 'host +\| told by n2$'
+
 # ---- exec ----
 
 run lab exec n1 'echo out; echo err >&2; exit 7'

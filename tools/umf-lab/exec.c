@@ -108,23 +108,62 @@ int exec_verb(struct lab *lab, const struct options *opt, char **args)
 	return ret;
 }
 
+/* What makes other tools, and this one, find the guests. */
+static const char * const env_names[] = {
+	"UML_DIR", "UMF_LAB", "UMF_LAB_RUN", "UMF_LAB_KERNEL",
+};
+
+static char *env_value(const struct lab *lab, size_t i)
+{
+	const char *base = strrchr(lab->file, '/');
+
+	switch (i) {
+	case 0:
+		return xasprintf("%s/uml", lab->live);
+	case 1:
+		return xasprintf("%s/%s", lab->folder, base ? base + 1 : lab->file);
+	case 2:
+		return xstrdup(lab->run);
+	default:
+		return strchr(lab->kernel, '/') ? realpath(lab->kernel, NULL) :
+		       xstrdup(lab->kernel);
+	}
+}
+
+#define NR_ENV (sizeof(env_names) / sizeof(*env_names))
+
 int env_verb(struct lab *lab, const struct options *opt, char **args)
 {
+	size_t i;
+
 	(void)opt;
 	if (*args)
 		die(LAB_USAGE, "%s: env takes no more words", *args);
-	printf("export UML_DIR=%s/uml UMF_LAB=%s/%s\n", lab->live, lab->folder,
-	       strrchr(lab->file, '/') ? strrchr(lab->file, '/') + 1 : lab->file);
+	printf("export");
+	for (i = 0; i < NR_ENV; i++)
+		printf(" %s=%s", env_names[i], env_value(lab, i) ?: "");
+	putchar('\n');
 	return LAB_DONE;
+}
+
+/* A timeline's commands for the host's shell may use this tool as well. */
+static void prepend_path(void)
+{
+	char *tool = place_tool("bin/" NAME), *path = getenv("PATH");
+
+	*strrchr(tool, '/') = '\0';
+	setenv("PATH", xasprintf("%s:%s", tool, path ?: "/usr/bin:/bin"), 1);
 }
 
 int fault_verb(struct lab *lab, const struct options *opt, char **args)
 {
 	char *tool = place_tool("bin/mconsole-fault");
-	char *dir = xasprintf("%s/uml", lab->live);
+	size_t i;
 
 	(void)opt;
-	setenv("UML_DIR", dir, 1);
+	for (i = 0; i < NR_ENV; i++)
+		setenv(env_names[i], env_value(lab, i) ?: "", 1);
+	prepend_path();
 	*--args = tool;
 	execv(tool, args);
 	execvp("mconsole-fault", args);

@@ -238,9 +238,15 @@ static const char *find_file(void)
 {
 	glob_t found;
 
-	file = file ?: getenv("UMF_LAB");
-	if (file && *file)
+	if (file)
 		return file;
+	file = getenv("UMF_LAB");
+	if (file && *file) {
+		/* what `env` and `fault` say goes together */
+		run = run ?: getenv("UMF_LAB_RUN");
+		kernel = kernel ?: getenv("UMF_LAB_KERNEL");
+		return file;
+	}
 	if (glob("*.lab", 0, NULL, &found) || found.gl_pathc != 1)
 		die(LAB_USAGE, "which lab file? -f FILE or UMF_LAB names it; there is %s here",
 		    found.gl_pathc > 1 ? "more than one *.lab" : "no *.lab");
@@ -279,7 +285,8 @@ int main(int argc, char **argv)
 		args += parse_options(&opt, argc, args);
 	}
 	if (verb->run != unpack_verb) {
-		config_read(&lab, find_file(), kernel ?: "6.12");
+		file = find_file();
+		config_read(&lab, file, kernel ?: "6.12");
 		place_find(&lab, run);
 	}
 	ret = verb->run(&lab, &opt, args);
