@@ -119,6 +119,31 @@ like "... with a kernel of its own" "$(tr '\0' '\n' <"/proc/$("$moved/umf-lab" s
 "$moved/umf-lab" down
 lab_clean n1 n2
 
+# ---- a disk of the host that is full ----
+
+mkdir small
+if mount -t tmpfs -o size=300k none small 2>/dev/null; then
+	LAB=$WORK/full.lab
+	echo 'guest n1 { disk umfa { size = 8M } }' >"$LAB"
+	full()
+	{
+		lab --run "$WORK/small/run" "$@"
+	}
+	full -q up
+	full exec n1 'dd if=/dev/urandom of=/dev/umfa bs=4k count=40 conv=fsync 2>/dev/null'
+	sum=$(full exec n1 'md5sum </dev/umfa')
+	run full snapshot before
+	like "a snapshot on a full disk" "$status: $(wc -l <<<"$err"): $err" '^1: 1: .*No space left on device'
+	is "... is none" "$(full snapshot)$(ls small/run/snapshots)" ""
+	check "... the guest goes on" full exec n1 'dd if=/dev/umfa of=/dev/umfa bs=4k count=1 conv=fsync,notrunc 2>/dev/null'
+	is "... and its disk is as it was" "$(full exec n1 'md5sum </dev/umfa')" "$sum"
+	check_fails "a guest's write that finds no room is an error for it" full exec n1 'dd if=/dev/urandom of=/dev/umfa bs=4k count=400 conv=fsync 2>/dev/null'
+	full down
+	until_true 10 umount small
+else
+	skip "a snapshot on a full disk" "no tmpfs can be mounted here"
+fi
+
 # ---- several kernel lines ----
 
 lines=()

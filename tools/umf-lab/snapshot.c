@@ -18,6 +18,7 @@
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -32,22 +33,48 @@ static char *snapshot_path(const struct lab *lab, const char *name)
 	return xasprintf("%s/snapshots/%s", lab->run, name);
 }
 
+/* What cp says ends in why. */
+static void read_why(int fd, char *why, size_t size)
+{
+	FILE *in = fdopen(fd, "r");
+	char *at;
+
+	*why = '\0';
+	if (!in || !fgets(why, size, in))
+		*why = '\0';
+	why[strcspn(why, "\n")] = '\0';
+	at = strrchr(why, ':');
+	if (at)
+		memmove(why, at, strlen(at) + 1);
+	if (in)
+		fclose(in);
+}
+
 /* Holes stay holes. */
 static bool copy_file(const char *from, const char *to)
 {
-	int status = -1;
-	pid_t pid = fork();
+	int status = -1, errors[2];
+	char why[256] = "";
+	pid_t pid;
 
+	if (pipe2(errors, O_CLOEXEC)) {
+		say("%s: cannot be copied: %m", from);
+		return false;
+	}
+	pid = fork();
 	if (!pid) {
 		setpgid(0, 0);		/* Ctrl-C is for us */
+		dup2(errors[1], 2);
 		execlp("cp", "cp", "--reflink=auto", "--sparse=always",
 		       "--preserve=mode,timestamps", "--", from, to, NULL);
 		_exit(127);
 	}
+	close(errors[1]);
+	read_why(errors[0], why, sizeof(why));
 	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
 	if (status)
-		say("%s: cannot be copied to %s", from, to);
+		say("%s: cannot be copied to %s%s", from, to, why);
 	return !status;
 }
 
@@ -87,7 +114,9 @@ static bool copy_all(const struct strings *files, const char *to)
 		fprintf(index, "%zu %s\n", i, files->s[i]);
 		free(copy);
 	}
-	if (!index || (ferror(index) | fclose(index))) {
+	if (index && !ok) {
+		fclose(index);
+	} else if (!index || (ferror(index) | fclose(index))) {
 		say("%s: %m", path);
 		ok = false;
 	}
