@@ -18,11 +18,13 @@
 #include <linux/jump_label.h>
 #include <linux/list.h>
 #include <linux/math64.h>
+#include <linux/rcupdate.h>
 #include <linux/spinlock.h>
 #include <linux/types.h>
 #include "fault_params.h"
 
 struct umf_capture;
+struct umf_plan;
 struct umf_rule;
 struct umf_site;
 
@@ -168,6 +170,8 @@ u64 umf_trigger_delay(struct umf_trigger *trig, const struct umf_spec *spec,
 struct umf_op {
 	enum umf_dir dir;
 	size_t len;		/* bytes the operation moves */
+	u64 key;		/* asks rules with that key; 0: none of those */
+	bool keyed;		/* no others are asked */
 };
 
 /* One fired rule. */
@@ -206,6 +210,14 @@ struct umf_site_ops {
 	 * would accept none of them? Optional. Any context.
 	 */
 	bool (*excludes)(const struct umf_rule *rule, const struct umf_op *op);
+	/*
+	 * Bits of the plan: rules that match() would refuse @op for, or all it
+	 * stands for, as far as that is known for many at once; NULL: for none.
+	 * They stay until the RCU section ends. Optional. Any context.
+	 */
+	const unsigned long *(*refused)(struct umf_site *site,
+					const struct umf_op *op,
+					const struct umf_plan *plan);
 	/* What is done to what, in a few words for the event log. */
 	void (*describe)(const struct umf_op *op,
 			 const struct umf_effect *effect, char *buf, size_t len);
@@ -227,6 +239,7 @@ struct umf_site {
 	struct list_head list;		/* all sites; the verbs' mutex */
 	struct list_head rules;		/* in list order; RCU, the verbs' mutex */
 	unsigned int nrules;
+	struct umf_plan __rcu *plan;	/* NULL: no operation asks any rule */
 	atomic64_t index;		/* operations decided since the first rule */
 	struct umf_capture __rcu *capture;	/* NULL: it is not captured */
 };
@@ -242,8 +255,10 @@ struct umf_rule {
 	struct list_head list;		/* on site->rules; RCU */
 	void *priv;			/* the class's, from prepare to release */
 	bool suspended;			/* changes with the lock held */
-	struct umf_spec spec;
 	u32 nr;
+	unsigned int place;		/* in the site's plan */
+	u64 key;			/* set by prepare; umf_op.key */
+	struct umf_spec spec;
 	struct umf_site *site;
 	struct umf_rule *on;		/* the rule that arms this one */
 	struct list_head arms;		/* the rules this one arms; RCU */
@@ -285,6 +300,9 @@ struct umf_verdict umf_decide(struct umf_site *site, const struct umf_op *op);
  */
 bool umf_pass_all(struct umf_site *site, const struct umf_op *op,
 		  unsigned int n);
+/* The same when no rule would even be asked: by direction and key. */
+bool umf_pass_unasked(struct umf_site *site, const struct umf_op *op,
+		      unsigned int n);
 
 /* Is a rule with this level action in force? */
 bool umf_site_level(struct umf_site *site, enum umf_action_id action);
@@ -297,6 +315,42 @@ bool umf_rule_listed(struct umf_site *site, u32 nr);
 bool umf_rule_in_force(struct umf_site *site, u32 nr);
 /* When one in force goes out of it by the clock, ns; U64_MAX: never. */
 u64 umf_rule_end(struct umf_site *site, u32 nr);
+
+/* ---- which rules are asked (fault_plan.c) ---- */
+
+#define UMF_PLAN_SLOTS	16		/* classes of keys */
+#define UMF_PLAN_PLAIN	UMF_PLAN_SLOTS	/* rules without a key */
+#define UMF_PLAN_ALL	(UMF_PLAN_SLOTS + 1)
+#define UMF_PLAN_SETS	(UMF_PLAN_SLOTS + 2)
+
+struct umf_plan {
+	struct rcu_head rcu;
+	u64 serial;		/* never used twice */
+	unsigned int n, words;
+	struct umf_rule **rule;	/* valid where a bit is set */
+	u64 *key;		/* of each */
+	unsigned long *bits;	/* [dir][set][words] */
+};
+
+static inline unsigned int umf_plan_slot(u64 key)
+{
+	return umf_mix64(key) % UMF_PLAN_SLOTS;
+}
+
+static inline unsigned long *umf_plan_set(const struct umf_plan *plan,
+					  enum umf_dir dir, unsigned int set)
+{
+	return plan->bits + (dir * UMF_PLAN_SETS + set) * plan->words;
+}
+
+/*
+ * For the holder of the verbs' mutex. Of the site's rules and @rule, which is
+ * not on its list yet; NULL: out of memory.
+ */
+struct umf_plan *umf_plan_make(struct umf_site *site, struct umf_rule *rule);
+void umf_plan_use(struct umf_site *site, struct umf_plan *plan);
+void umf_plan_del(struct umf_site *site, struct umf_rule *rule);
+void umf_plan_free(struct umf_site *site);
 
 /* ---- verbs (fault_verb.c) and what they use of fault_rule.c ---- */
 

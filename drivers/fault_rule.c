@@ -3,11 +3,12 @@
  * Rules and the sites they hang on: adding, deciding, ending.
  *
  * A site is a device. Its rules are a list in the order they were added, and
- * umf_decide() holds an operation against each. A rule with a level action is
- * not asked there: it is a state, in force or not, and so is what `hold` keeps.
- * For these an hrtimer visits every edge of the rule's window and tells the
- * site. A rule that fires arms the rules that name it with on=; those are
- * always younger, so the chains have no loops.
+ * umf_decide() holds an operation against each that may have something to say
+ * of it (fault_plan.c). A rule with a level action is not asked there: it is a
+ * state, in force or not, and so is what `hold` keeps. For these an hrtimer
+ * visits every edge of the rule's window and tells the site. A rule that fires
+ * arms the rules that name it with on=; those are always younger, so the chains
+ * have no loops.
  *
  * Under umf_mutex: the lists of sites and of all rules, every change to a
  * site's rules, the guest's seed. A rule leaves its lists first, then a grace
@@ -159,8 +160,6 @@ static bool rule_fires(struct umf_rule *rule, const struct umf_op *op, u64 now,
 	effect->arg = 0;
 	if (READ_ONCE(rule->suspended))
 		return false;
-	if (umf_has(spec, UMF_K_DIR) && spec->val[UMF_K_DIR].a != op->dir)
-		return false;
 	if (ops->match && !ops->match(rule, op))
 		return false;
 
@@ -217,18 +216,100 @@ static void rule_suspend(struct umf_rule *rule, bool suspend)
 	WRITE_ONCE(rule->suspended, suspend);
 }
 
-struct umf_verdict umf_decide(struct umf_site *site, const struct umf_op *op)
+/* Walks the rules that an operation asks, in list order. */
+struct walk {
+	const struct umf_site *site;
+	const struct umf_op *op;
+	const struct umf_plan *plan;
+	const unsigned long *plain, *keyed;	/* NULL: not asked */
+	const unsigned long *refused;
+	bool looked;			/* refused has been asked for */
+	unsigned int next, at;		/* word, rule */
+	unsigned long word;
+};
+
+static void walk_start(struct walk *walk, struct umf_site *site,
+		       const struct umf_op *op)
 {
-	struct umf_verdict verdict = { .n = 0 };
-	u64 now = ktime_get_ns(), index = atomic64_fetch_inc(&site->index);
-	struct umf_effect *effect = verdict.effect;
+	const struct umf_plan *plan = rcu_dereference(site->plan);
+
+	*walk = (struct walk){ .site = site, .op = op, .plan = plan };
+	if (!plan)
+		return;
+	if (!op->keyed)
+		walk->plain = umf_plan_set(plan, op->dir, UMF_PLAN_PLAIN);
+	if (op->key)
+		walk->keyed = umf_plan_set(plan, op->dir,
+					   umf_plan_slot(op->key));
+}
+
+/* The next word with a bit in it; false: there is none. */
+static bool walk_word(struct walk *walk)
+{
+	unsigned int i;
+
+	while (walk->plan && walk->next < walk->plan->words) {
+		i = walk->next++;
+		walk->word = walk->plain ? READ_ONCE(walk->plain[i]) : 0;
+		if (walk->keyed)
+			walk->word |= READ_ONCE(walk->keyed[i]);
+		if (walk->word)
+			return true;
+	}
+	return false;
+}
+
+static struct umf_rule *walk_rule(struct walk *walk)
+{
+	const struct umf_plan *plan = walk->plan;
+	unsigned int at;
+
+	while (walk->word || walk_word(walk)) {
+		at = (walk->next - 1) * BITS_PER_LONG + __ffs(walk->word);
+		walk->at = at;
+		walk->word &= walk->word - 1;
+		/* others have keys of the same slot */
+		if (!plan->key[at] || plan->key[at] == walk->op->key)
+			return plan->rule[at];
+	}
+	return NULL;
+}
+
+/* The same without those that the class knows to refuse. */
+static struct umf_rule *walk_next(struct walk *walk)
+{
+	const struct umf_site_ops *ops = walk->site->ops;
 	struct umf_rule *rule;
 
-	list_for_each_entry_rcu(rule, &site->rules, list) {
-		u64 aflags = rule_action(rule)->flags;
+	while ((rule = walk_rule(walk))) {
+		if (!walk->looked && ops->refused)
+			walk->refused = ops->refused(rule->site, walk->op,
+						     walk->plan);
+		walk->looked = true;
+		if (!walk->refused)
+			break;
+		/* the rest of the word at once */
+		walk->word &= ~walk->refused[walk->next - 1];
+		if (!test_bit(walk->at, walk->refused))
+			break;
+	}
+	return rule;
+}
 
-		if (aflags & UMF_AF_LEVEL)
-			continue;
+struct umf_verdict umf_decide(struct umf_site *site, const struct umf_op *op)
+{
+	u64 index = atomic64_fetch_inc(&site->index), now = 0;
+	struct umf_effect *effect;
+	struct umf_verdict verdict;
+	struct umf_rule *rule;
+	struct walk walk;
+
+	verdict.n = 0;
+	effect = verdict.effect;
+	walk_start(&walk, site, op);
+	while ((rule = walk_next(&walk))) {
+		if (!now)
+			now = ktime_get_ns();
 		if (!rule_fires(rule, op, now, index, effect))
 			continue;
 		effect->action = rule->spec.action;
@@ -237,7 +318,8 @@ struct umf_verdict umf_decide(struct umf_site *site, const struct umf_op *op)
 		log_rule(rule, now, index, op, effect, NULL);
 		arm_others(rule, now);
 		effect++;
-		if (++verdict.n == UMF_EFFECTS_MAX || (aflags & UMF_AF_FINAL)) {
+		if (++verdict.n == UMF_EFFECTS_MAX ||
+		    (rule_action(rule)->flags & UMF_AF_FINAL)) {
 			pass_over(site, rule, index);
 			break;
 		}
@@ -254,9 +336,7 @@ static bool rule_excludes(struct umf_rule *rule, const struct umf_op *op,
 	unsigned long flags;
 	bool open;
 
-	if ((rule_action(rule)->flags & UMF_AF_LEVEL) ||
-	    READ_ONCE(rule->suspended) ||
-	    (umf_has(spec, UMF_K_DIR) && spec->val[UMF_K_DIR].a != op->dir) ||
+	if (READ_ONCE(rule->suspended) ||
 	    (ops->excludes && ops->excludes(rule, op)))
 		return true;
 	spin_lock_irqsave(&rule->lock, flags);
@@ -268,12 +348,29 @@ static bool rule_excludes(struct umf_rule *rule, const struct umf_op *op,
 bool umf_pass_all(struct umf_site *site, const struct umf_op *op,
 		  unsigned int n)
 {
-	u64 now = ktime_get_ns();
 	struct umf_rule *rule;
+	struct walk walk;
+	u64 now = 0;
 
-	list_for_each_entry_rcu(rule, &site->rules, list)
+	walk_start(&walk, site, op);
+	while ((rule = walk_next(&walk))) {
+		if (!now)
+			now = ktime_get_ns();
 		if (!rule_excludes(rule, op, now))
 			return false;
+	}
+	atomic64_add(n, &site->index);
+	return true;
+}
+
+bool umf_pass_unasked(struct umf_site *site, const struct umf_op *op,
+		      unsigned int n)
+{
+	struct walk walk;
+
+	walk_start(&walk, site, op);
+	if (walk_rule(&walk))
+		return false;
 	atomic64_add(n, &site->index);
 	return true;
 }
@@ -484,10 +581,15 @@ static struct umf_rule *rule_make(struct umf_site *site, char *text,
 	return NULL;
 }
 
-static void rule_insert(struct umf_rule *rule)
+static int rule_insert(struct umf_rule *rule, struct umf_reply *reply)
 {
 	struct umf_site *site = rule->site;
+	struct umf_plan *plan = umf_plan_make(site, rule);
 
+	if (!plan) {
+		rule_free(rule);
+		return umf_fail(reply, -ENOMEM, "out of memory");
+	}
 	rule->nr = ++umf_last_nr;
 	umf_trigger_seed(&rule->trig, &rule->spec, umf_seed);
 	if (rule->on)
@@ -499,6 +601,7 @@ static void rule_insert(struct umf_rule *rule)
 		atomic64_set(&site->index, 0);
 	rule->since = atomic64_read(&site->index);
 	list_add_tail_rcu(&rule->list, &site->rules);
+	umf_plan_use(site, plan);
 	WRITE_ONCE(site->nrules, site->nrules + 1);
 	static_branch_inc(&umf_any_rule);
 	if (rule_action(rule)->flags & UMF_AF_EDGES) {
@@ -507,6 +610,7 @@ static void rule_insert(struct umf_rule *rule)
 		rcu_read_unlock();
 	}
 	site_update(site);
+	return 0;
 }
 
 int umf_rule_add(const char *device, char *text, struct umf_reply *reply)
@@ -520,10 +624,8 @@ int umf_rule_add(const char *device, char *text, struct umf_reply *reply)
 		fail_site(device, reply);
 	} else {
 		rule = rule_make(site, text, reply);
-		if (rule) {
-			rule_insert(rule);
+		if (rule && !rule_insert(rule, reply))
 			umf_say(reply, "%s\n", rule_id(rule));
-		}
 	}
 	mutex_unlock(&umf_mutex);
 	return reply->err;
@@ -543,6 +645,7 @@ static void rules_bury(void)
 			continue;
 		list_move_tail(&rule->all, &dead);
 		list_del_rcu(&rule->list);
+		umf_plan_del(rule->site, rule);
 		if (rule->on)
 			list_del_rcu(&rule->armed_by);
 		WRITE_ONCE(rule->site->nrules, rule->site->nrules - 1);
@@ -553,8 +656,11 @@ static void rules_bury(void)
 	list_for_each_entry(rule, &dead, all)
 		hrtimer_cancel(&rule->timer);
 	/* before the rules are freed: each site is told once, of all of them */
-	list_for_each_entry(site, &umf_sites, list)
+	list_for_each_entry(site, &umf_sites, list) {
+		if (!site->nrules)
+			umf_plan_free(site);
 		site_update(site);
+	}
 	list_for_each_entry_safe(rule, next, &dead, all) {
 		static_branch_dec(&umf_any_rule);
 		rule_free(rule);
@@ -769,6 +875,7 @@ int umf_site_add(struct umf_site *site)
 
 	INIT_LIST_HEAD(&site->rules);
 	site->nrules = 0;
+	RCU_INIT_POINTER(site->plan, NULL);
 	atomic64_set(&site->index, 0);
 	RCU_INIT_POINTER(site->capture, NULL);
 	mutex_lock(&umf_mutex);

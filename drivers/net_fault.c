@@ -51,7 +51,6 @@ struct umf_net_op {
 	struct sk_buff *skb;
 	const struct umf_net_gso *gso;	/* of umf_pass_all() */
 	u64 peer;
-	bool per_port;
 };
 
 /* A rule, compiled. */
@@ -72,6 +71,7 @@ struct umf_net_path {
 	u64 due;		/* ns, monotonic */
 	u32 rule;
 	u32 gen;		/* of port */
+	u32 segs;		/* of a GSO frame that passes whole */
 	s16 port;		/* tx: ALL_PORTS before the switch */
 	u8 dir;
 	bool in_poll;
@@ -97,6 +97,12 @@ static struct umf_net *net_of(struct umf_site *site)
 }
 
 /* ---- rules ---- */
+
+/* umf_op.key: a MAC, of which none is 0 */
+static u64 peer_key(u64 mac)
+{
+	return mac | BIT_ULL(48);
+}
 
 static int fault_prepare(struct umf_rule *rule, struct umf_reply *reply)
 {
@@ -129,6 +135,8 @@ static int fault_prepare(struct umf_rule *rule, struct umf_reply *reply)
 	own->per_port = umf_has(spec, UMF_K_PEER) &&
 			spec->action != UMF_A_MACFLAP &&
 			umf_num(spec, UMF_K_DIR, UMF_DIR_TX) == UMF_DIR_TX;
+	if (umf_has(spec, UMF_K_PEER))
+		rule->key = peer_key(spec->val[UMF_K_PEER].a);
 	if (own->per_port)
 		atomic_inc(&net->fault.per_port);
 	if (spec->action == UMF_A_PARTITION)
@@ -158,31 +166,24 @@ u64 *umf_net_fault_due(const struct umf_rule *rule)
 	return &((struct umf_net_rule *)rule->priv)->due;
 }
 
-/* Is it a rule for another turn, or another peer? */
-static bool is_other(const struct umf_rule *rule, const struct umf_net_op *nop)
+static const struct umf_net_op *nop_of(const struct umf_op *op)
 {
-	bool has_peer = umf_has(&rule->spec, UMF_K_PEER);
-
-	return (nop->op.dir == UMF_DIR_TX && has_peer != nop->per_port) ||
-	       (has_peer && rule->spec.val[UMF_K_PEER].a != nop->peer);
+	return container_of_const(op, struct umf_net_op, op);
 }
 
 static bool fault_match(const struct umf_rule *rule, const struct umf_op *op)
 {
-	const struct umf_net_op *nop = container_of_const(op, struct umf_net_op, op);
 	const struct umf_net_rule *own = rule->priv;
 
-	return !is_other(rule, nop) &&
-	       umf_net_filter_match(&own->filter, nop->skb);
+	return umf_net_filter_match(&own->filter, nop_of(op)->skb);
 }
 
 static bool fault_excludes(const struct umf_rule *rule, const struct umf_op *op)
 {
-	const struct umf_net_op *nop = container_of_const(op, struct umf_net_op, op);
+	const struct umf_net_op *nop = nop_of(op);
 	const struct umf_net_rule *own = rule->priv;
 
-	return is_other(rule, nop) ||
-	       umf_net_filter_excludes(&own->filter, nop->skb, nop->gso);
+	return umf_net_filter_excludes(&own->filter, nop->skb, nop->gso);
 }
 
 /* ---- which bits ---- */
@@ -305,7 +306,7 @@ static void fault_describe(const struct umf_op *op,
 			   const struct umf_effect *effect, char *buf,
 			   size_t len)
 {
-	const struct umf_net_op *nop = container_of_const(op, struct umf_net_op, op);
+	const struct umf_net_op *nop = nop_of(op);
 	const struct sk_buff *skb = nop->skb;
 	struct umf_rng rng = effect->rng;
 	struct bit_draw draw;
@@ -318,7 +319,7 @@ static void fault_describe(const struct umf_op *op,
 	n = scnprintf(buf, len, "%s %zu bytes %pM>%pM 0x%04x",
 		      op->dir == UMF_DIR_TX ? "tx" : "rx", op->len,
 		      eth.h_source, eth.h_dest, ntohs(eth.h_proto));
-	if (nop->per_port) {
+	if (op->keyed) {
 		u64_to_ether_addr(nop->peer, eth.h_dest);
 		n += scnprintf(buf + n, len - n, " to %pM", eth.h_dest);
 	}
@@ -987,11 +988,18 @@ static void apply(struct umf_net *net, struct sk_buff *skb,
 static struct umf_net_op net_op(const struct umf_net_path *path,
 				struct sk_buff *skb, u64 peer)
 {
+	bool per_port = path->port != ALL_PORTS;
+
 	return (struct umf_net_op){
-		.op = { .dir = path->dir, .len = skb->len },
+		.op = {
+			.dir = path->dir,
+			.len = skb->len,
+			.key = path->dir == UMF_DIR_RX || per_port ?
+			       peer_key(peer) : 0,
+			.keyed = per_port,
+		},
 		.skb = skb,
 		.peer = peer,
-		.per_port = path->port != ALL_PORTS,
 	};
 }
 
@@ -1016,7 +1024,7 @@ static void decide(struct umf_net *net, struct sk_buff *skb, u64 peer,
  * are counted.
  */
 static bool passes_whole(struct umf_net *net, struct sk_buff *skb, u64 peer,
-			 const struct umf_net_path *path)
+			 struct umf_net_path *path)
 {
 	struct umf_net_op nop = net_op(path, skb, peer);
 	struct umf_net_gso gso;
@@ -1025,6 +1033,7 @@ static bool passes_whole(struct umf_net *net, struct sk_buff *skb, u64 peer,
 	if (READ_ONCE(net->fault.down) || !umf_net_gso_look(skb, &gso))
 		return false;
 	nop.gso = &gso;
+	path->segs = gso.segs;
 	rcu_read_lock();
 	whole = umf_pass_all(&net->fault.site, &nop.op, gso.segs);
 	rcu_read_unlock();
@@ -1032,7 +1041,7 @@ static bool passes_whole(struct umf_net *net, struct sk_buff *skb, u64 peer,
 }
 
 static void decide_each(struct umf_net *net, struct sk_buff *skb, u64 peer,
-			const struct umf_net_path *path)
+			struct umf_net_path *path)
 {
 	struct sk_buff *segs, *next;
 	struct umf_note note;
@@ -1060,12 +1069,31 @@ static void decide_each(struct umf_net *net, struct sk_buff *skb, u64 peer,
 	}
 }
 
+/*
+ * Is no rule for single receivers to be asked about this one? That is counted
+ * as if each had said no.
+ */
+static bool is_unasked(struct umf_net *net, struct sk_buff *skb, u64 peer,
+		       const struct umf_net_path *path)
+{
+	struct umf_net_op nop = net_op(path, skb, peer);
+	unsigned int n = skb_is_gso(skb) ? path->segs : 1;
+	bool unasked;
+
+	if (READ_ONCE(net->fault.down) || !n)
+		return false;
+	rcu_read_lock();
+	unasked = umf_pass_unasked(&net->fault.site, &nop.op, n);
+	rcu_read_unlock();
+	return unasked;
+}
+
 /* The switch, and the rules for single receivers. */
 static void switch_frame(struct umf_net *net, struct sk_buff *skb,
 			 const struct umf_net_path *path)
 {
+	u64 ports = umf_net_route(net, skb), plain = 0, peer;
 	struct umf_net_path to = *path;
-	u64 ports = umf_net_route(net, skb);
 	struct sk_buff *copy;
 
 	if (!atomic_read(&net->fault.per_port)) {
@@ -1074,16 +1102,22 @@ static void switch_frame(struct umf_net *net, struct sk_buff *skb,
 	}
 	for (; ports; ports &= ports - 1) {
 		to.port = __ffs64(ports);
+		peer = umf_segment_mac(net->seg, to.port);
+		if (is_unasked(net, skb, peer, &to)) {
+			plain |= BIT_ULL(to.port);
+			continue;
+		}
 		to.gen = umf_net_port_gen(net, to.port);
 		copy = skb_clone(skb, GFP_ATOMIC);
 		if (copy)
-			decide_each(net, copy,
-				    umf_segment_mac(net->seg, to.port), &to);
+			decide_each(net, copy, peer, &to);
 	}
-	consume_skb(skb);
+	if (plain)
+		umf_net_send(net, skb, plain);
+	else
+		consume_skb(skb);
 }
 
-/* There is no carrier. */
 /* On its way again, after the verdict or after waiting. BH off. */
 static void pass(struct umf_net *net, struct sk_buff *skb,
 		 const struct umf_net_path *path)

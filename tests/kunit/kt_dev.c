@@ -14,6 +14,8 @@ static int kt_prepare(struct umf_rule *rule, struct umf_reply *reply)
 {
 	const struct umf_value *bpf = &rule->spec.val[UMF_K_BPF];
 
+	if (umf_has(&rule->spec, UMF_K_PEER))
+		rule->key = KT_KEY(rule->spec.val[UMF_K_PEER].a);
 	if (!umf_has(&rule->spec, UMF_K_BPF))
 		return 0;
 	if (!strcmp(bpf->text, "bad"))
@@ -44,6 +46,13 @@ static bool kt_excludes(const struct umf_rule *rule, const struct umf_op *op)
 	return !kt_match(rule, op);
 }
 
+static const unsigned long *kt_refused(struct umf_site *site,
+				       const struct umf_op *op,
+				       const struct umf_plan *plan)
+{
+	return dev_of(site)->refused;
+}
+
 static void kt_describe(const struct umf_op *op,
 			const struct umf_effect *effect, char *buf, size_t len)
 {
@@ -61,6 +70,7 @@ static const struct umf_site_ops kt_ops = {
 	.release = kt_release,
 	.match = kt_match,
 	.excludes = kt_excludes,
+	.refused = kt_refused,
 	.describe = kt_describe,
 	.update = kt_update,
 };
@@ -78,6 +88,7 @@ int kt_init(struct kunit *test)
 	for (i = 0; i < ARRAY_SIZE(kt_dev); i++) {
 		atomic_set(&kt_dev[i].updates, 0);
 		atomic_set(&kt_dev[i].prepared, 0);
+		kt_dev[i].refused = NULL;
 		KUNIT_ASSERT_EQ(test, umf_site_add(&kt_dev[i].site), 0);
 	}
 	return umf_rules_seed(UMF_KUNIT_SEED, &reply);

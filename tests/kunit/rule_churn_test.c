@@ -54,7 +54,11 @@ static bool verdict_ok(const struct umf_verdict *verdict)
 static void churn_decide(struct churn *churn, int who)
 {
 	struct kt_op op = {
-		.op = { .dir = who & 1 ? UMF_DIR_TX : UMF_DIR_RX, .len = who },
+		.op = {
+			.dir = who & 1 ? UMF_DIR_TX : UMF_DIR_RX,
+			.len = who,
+			.key = KT_KEY(who),
+		},
 		.peer = who,
 	};
 	struct umf_verdict verdict;

@@ -97,7 +97,10 @@ static void an_operation_takes_so_many_effects(struct kunit *test)
 
 static void filters_let_only_their_operations_through(struct kunit *test)
 {
-	struct kt_op op = { .peer = 0x0200000000aaULL };
+	struct kt_op op = {
+		.op = { .key = KT_KEY(0x0200000000aaULL) },
+		.peer = 0x0200000000aaULL,
+	};
 	struct umf_verdict verdict;
 
 	umf_kunit_ok(test, "add kt0 dup dir=rx id=rx; add kt0 dup dir=tx id=tx");

@@ -58,7 +58,11 @@ struct kt_dev {
 	struct umf_site site;
 	atomic_t updates;	/* calls of umf_site_ops.update */
 	atomic_t prepared;	/* rules with bpf= that are not released */
+	const unsigned long *refused;	/* umf_site_ops.refused says this */
 };
+
+/* A rule with peer= has this as its key, too. */
+#define KT_KEY(peer)	((peer) | BIT_ULL(48))
 
 struct kt_op {
 	struct umf_op op;
