@@ -21,6 +21,7 @@
 #include <linux/workqueue.h>
 #include "capture.h"
 #include "fault.h"
+#include "net_flow.h"
 #include "net_segment.h"
 #include "net_switch.h"
 
@@ -51,6 +52,8 @@ enum umf_net_count {
 struct umf_net_fault {
 	struct umf_site site;
 	atomic_t per_port;	/* rules to ask for each receiver of a frame */
+	atomic_t filters;	/* rules that have one */
+	struct umf_net_flows flows[2];	/* by enum umf_dir */
 	atomic_t partitions;	/* rules of that kind, and who sees to them */
 	struct delayed_work partition_work;
 	atomic_t flaps;		/* likewise macflap */

@@ -40,10 +40,12 @@
 #include <net/ipv6.h>
 #include "net.h"
 #include "net_filter.h"
+#include "net_flow.h"
 
 #define LIMIT_DEFAULT	1000
 #define ALL_PORTS	-1
 #define NOTE_BITS	4	/* flipped bits a capture's comment names */
+#define FLOWS_FROM	4	/* filters, else each is asked */
 
 /* What the core is asked about. */
 struct umf_net_op {
@@ -139,6 +141,8 @@ static int fault_prepare(struct umf_rule *rule, struct umf_reply *reply)
 		rule->key = peer_key(spec->val[UMF_K_PEER].a);
 	if (own->per_port)
 		atomic_inc(&net->fault.per_port);
+	if (own->filter.prog)
+		atomic_inc(&net->fault.filters);
 	if (spec->action == UMF_A_PARTITION)
 		atomic_inc(&net->fault.partitions);
 	if (spec->action == UMF_A_MACFLAP)
@@ -153,6 +157,8 @@ static void fault_release(struct umf_rule *rule)
 
 	if (own->per_port)
 		atomic_dec(&net_of(rule->site)->fault.per_port);
+	if (own->filter.prog)
+		atomic_dec(&net_of(rule->site)->fault.filters);
 	if (rule->spec.action == UMF_A_PARTITION)
 		atomic_dec(&net_of(rule->site)->fault.partitions);
 	if (rule->spec.action == UMF_A_MACFLAP)
@@ -171,6 +177,13 @@ static const struct umf_net_op *nop_of(const struct umf_op *op)
 	return container_of_const(op, struct umf_net_op, op);
 }
 
+static const struct umf_net_filter *filter_of(const struct umf_rule *rule)
+{
+	const struct umf_net_rule *own = rule->priv;
+
+	return own->filter.prog ? &own->filter : NULL;
+}
+
 static bool fault_match(const struct umf_rule *rule, const struct umf_op *op)
 {
 	const struct umf_net_rule *own = rule->priv;
@@ -184,6 +197,19 @@ static bool fault_excludes(const struct umf_rule *rule, const struct umf_op *op)
 	const struct umf_net_rule *own = rule->priv;
 
 	return umf_net_filter_excludes(&own->filter, nop->skb, nop->gso);
+}
+
+static const unsigned long *fault_refused(struct umf_site *site,
+					  const struct umf_op *op,
+					  const struct umf_plan *plan)
+{
+	struct umf_net_fault *fault = &net_of(site)->fault;
+	const struct umf_net_op *nop = nop_of(op);
+
+	if (atomic_read(&fault->filters) < FLOWS_FROM)
+		return NULL;
+	return umf_net_flows_refused(&fault->flows[op->dir], plan, nop->skb,
+				     nop->gso);
 }
 
 /* ---- which bits ---- */
@@ -1323,6 +1349,7 @@ static const struct umf_site_ops fault_ops = {
 	.release	= fault_release,
 	.match		= fault_match,
 	.excludes	= fault_excludes,
+	.refused	= fault_refused,
 	.describe	= fault_describe,
 	.update		= fault_update,
 };
@@ -1332,6 +1359,9 @@ int umf_net_fault_add(struct umf_net *net)
 	struct umf_net_fault *fault = &net->fault;
 
 	atomic_set(&fault->per_port, 0);
+	atomic_set(&fault->filters, 0);
+	umf_net_flows_init(&fault->flows[UMF_DIR_RX], UMF_DIR_RX, filter_of);
+	umf_net_flows_init(&fault->flows[UMF_DIR_TX], UMF_DIR_TX, filter_of);
 	umf_net_partition_init(net);
 	umf_net_flap_init(net);
 	spin_lock_init(&fault->lock);
@@ -1351,6 +1381,8 @@ int umf_net_fault_add(struct umf_net *net)
 void umf_net_fault_del(struct umf_net *net)
 {
 	umf_site_del(&net->fault.site);
+	umf_net_flows_free(&net->fault.flows[UMF_DIR_RX]);
+	umf_net_flows_free(&net->fault.flows[UMF_DIR_TX]);
 	cancel_delayed_work_sync(&net->fault.partition_work);
 	hrtimer_cancel(&net->fault.flap_timer);
 }

@@ -182,26 +182,29 @@ bool umf_net_gso_look(const struct sk_buff *skb, struct umf_net_gso *gso)
 
 /* ---- filters on the whole ---- */
 
-/* A classic BPF machine that stops at what differs among the segments. */
+/* A classic BPF machine that stops at what it may not read. */
 struct machine {
 	const struct sk_buff *skb;
-	const struct umf_net_gso *gso;
+	const unsigned long *may;	/* NULL: all headers */
+	unsigned long *read;		/* NULL, or takes what it has read */
 	u32 a, x;
 	u32 mem[BPF_MEMWORDS];
 };
 
-static bool load(const struct machine *m, u32 at, u16 size, u32 *to)
+static bool load(struct machine *m, u32 at, u16 size, u32 *to)
 {
 	unsigned int len = size == BPF_B ? 1 : size == BPF_H ? 2 : 4;
 	const u8 *from;
 	u8 room[4];
 
 	if (at >= UMF_GSO_HEADERS - 4 ||
-	    find_next_zero_bit(m->gso->same, at + len, at) < at + len)
+	    (m->may && find_next_zero_bit(m->may, at + len, at) < at + len))
 		return false;
 	from = skb_header_pointer(m->skb, at, len, room);
 	if (!from)
 		return false;
+	if (m->read)
+		bitmap_set(m->read, at, len);
 	*to = len == 1 ? *from : len == 2 ? get_unaligned_be16(from) :
 	      get_unaligned_be32(from);
 	return true;
@@ -307,33 +310,51 @@ static bool step(struct machine *m, const struct sock_filter *insn)
 	}
 }
 
-/* The kernel has checked the program: it ends, and stays within its bounds. */
-bool umf_net_filter_excludes(const struct umf_net_filter *filter,
-			     const struct sk_buff *skb,
-			     const struct umf_net_gso *gso)
+/*
+ * Does the machine come to refuse? The kernel has checked the program: it ends,
+ * and stays within its bounds.
+ */
+static bool refuses(struct machine *m, const struct sock_filter *insn)
 {
-	struct machine m = { .skb = skb, .gso = gso };
-	const struct sock_filter *insn = filter->insns;
-
-	if (!filter->prog)
-		return false;
 	for (;; insn++) {
 		switch (BPF_CLASS(insn->code)) {
 		case BPF_RET:
-			return !(BPF_RVAL(insn->code) == BPF_A ? m.a : insn->k);
+			return !(BPF_RVAL(insn->code) == BPF_A ? m->a : insn->k);
 		case BPF_JMP:
 			if (BPF_OP(insn->code) == BPF_JA)
 				insn += insn->k;
-			else if (compare(&m, BPF_OP(insn->code),
-					 BPF_SRC(insn->code) == BPF_X ? m.x :
+			else if (compare(m, BPF_OP(insn->code),
+					 BPF_SRC(insn->code) == BPF_X ? m->x :
 					 insn->k))
 				insn += insn->jt;
 			else
 				insn += insn->jf;
 			break;
 		default:
-			if (!step(&m, insn))
+			if (!step(m, insn))
 				return false;
 		}
 	}
+}
+
+bool umf_net_filter_excludes(const struct umf_net_filter *filter,
+			     const struct sk_buff *skb,
+			     const struct umf_net_gso *gso)
+{
+	struct machine m = { .skb = skb, .may = gso->same };
+
+	return filter->prog && refuses(&m, filter->insns);
+}
+
+bool umf_net_filter_refuses(const struct umf_net_filter *filter,
+			    const struct sk_buff *skb,
+			    unsigned long read[BITS_TO_LONGS(UMF_GSO_HEADERS)])
+{
+	DECLARE_BITMAP(own, UMF_GSO_HEADERS) = {};
+	struct machine m = { .skb = skb, .read = own };
+
+	if (!filter->prog || !refuses(&m, filter->insns))
+		return false;
+	bitmap_or(read, read, own, UMF_GSO_HEADERS);
+	return true;
 }

@@ -9,6 +9,7 @@
 #ifndef __UMF_NET_FILTER_H
 #define __UMF_NET_FILTER_H
 
+#include <linux/bitops.h>
 #include <linux/types.h>
 
 struct bpf_prog;
@@ -45,5 +46,13 @@ bool umf_net_gso_look(const struct sk_buff *skb, struct umf_net_gso *gso);
 bool umf_net_filter_excludes(const struct umf_net_filter *filter,
 			     const struct sk_buff *skb,
 			     const struct umf_net_gso *gso);
+
+/*
+ * Does it refuse this frame, by its bytes alone? Then those that it has read
+ * are set in @read, and it refuses any frame that has the same ones.
+ */
+bool umf_net_filter_refuses(const struct umf_net_filter *filter,
+			    const struct sk_buff *skb,
+			    unsigned long read[BITS_TO_LONGS(UMF_GSO_HEADERS)]);
 
 #endif /* __UMF_NET_FILTER_H */

@@ -1,17 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * GSO frames and filters: what a filter is sure of for the whole is true of each
- * segment, and it is sure where no byte that it reads differs.
+ * segment, and it is sure where no byte that it reads differs. Flows: no filter
+ * that is said to refuse a frame takes it.
  */
 #include <linux/etherdevice.h>
 #include <linux/ip.h>
 #include <linux/ipv6.h>
 #include <linux/skbuff.h>
 #include <linux/tcp.h>
+#include <linux/unaligned.h>
 #include <net/gso.h>
 #include <net/ip6_checksum.h>
 #include <net/tcp.h>
 #include "net_filter.h"
+#include "net_flow.h"
 #include "umf_kunit.h"
 
 #define SEGS	3
@@ -167,9 +170,185 @@ static void the_same_bytes_are_the_same(struct kunit *test)
 	}
 }
 
+/* ---- flows ---- */
+
+#define FRAMES	20000
+
+/* A plan of rules that have these filters, a few of them for one direction. */
+struct flow_test {
+	struct umf_net_flows flows;
+	struct umf_plan plan;
+	struct umf_rule *rule[ARRAY_SIZE(filters)];
+	unsigned long bits[2 * UMF_PLAN_SETS];
+	struct umf_net_filter filter[ARRAY_SIZE(filters)];
+	struct umf_rng rng;
+};
+
+static const struct umf_net_filter *filter_of(const struct umf_rule *rule)
+{
+	return rule->priv;
+}
+
+static struct flow_test *new_flow_test(struct kunit *test)
+{
+	struct flow_test *ft = kunit_kzalloc(test, sizeof(*ft), GFP_KERNEL);
+	struct umf_reply *reply = kunit_kzalloc(test, sizeof(*reply), GFP_KERNEL);
+	unsigned int i;
+
+	KUNIT_ASSERT_NOT_NULL(test, ft);
+	KUNIT_ASSERT_NOT_NULL(test, reply);
+	BUILD_BUG_ON(ARRAY_SIZE(filters) > BITS_PER_LONG);
+	umf_net_flows_init(&ft->flows, UMF_DIR_RX, filter_of);
+	ft->rng.state = UMF_KUNIT_SEED;
+	ft->plan = (struct umf_plan){
+		.serial = 1,
+		.n = ARRAY_SIZE(filters),
+		.words = 1,
+		.rule = ft->rule,
+		.bits = ft->bits,
+	};
+	for (i = 0; i < ARRAY_SIZE(filters); i++) {
+		KUNIT_ASSERT_EQ(test, 0, umf_net_filter_parse(&ft->filter[i],
+							      filters[i].bpf, reply));
+		ft->rule[i] = kunit_kzalloc(test, sizeof(**ft->rule), GFP_KERNEL);
+		KUNIT_ASSERT_NOT_NULL(test, ft->rule[i]);
+		ft->rule[i]->priv = &ft->filter[i];
+	}
+	*umf_plan_set(&ft->plan, UMF_DIR_RX, UMF_PLAN_ALL) = BIT(i) - 1;
+	*umf_plan_set(&ft->plan, UMF_DIR_TX, UMF_PLAN_ALL) = 2;
+	return ft;
+}
+
+static void end_flow_test(struct flow_test *ft)
+{
+	unsigned int i;
+
+	umf_net_flows_free(&ft->flows);
+	for (i = 0; i < ARRAY_SIZE(filters); i++)
+		umf_net_filter_free(&ft->filter[i]);
+}
+
+/* Bytes that are often such as the filters look for, of any length. */
+static void fill_frame(struct flow_test *ft, struct sk_buff *skb,
+		       unsigned int kinds)
+{
+	static const u16 types[] = { ETH_P_IP, ETH_P_IPV6, ETH_P_ARP, 0x88b5 };
+	static const u8 protos[] = { IPPROTO_TCP, IPPROTO_UDP, IPPROTO_ICMP };
+	static const u16 ports[] = { 9, 80, 4000 };
+	unsigned int len = 14 + umf_rng_below(&ft->rng, 90);
+	u64 kind = umf_rng_below(&ft->rng, kinds);
+	struct umf_rng rng = { .state = kind };
+	u8 data[104] = {};
+
+	put_unaligned_be16(types[umf_rng_below(&rng, 4)], data + 12);
+	data[14] = 0x45;
+	data[19] = umf_rng_below(&rng, 3) + 7;
+	data[23] = protos[umf_rng_below(&rng, 3)];
+	data[20] = protos[umf_rng_below(&rng, 3)];
+	put_unaligned_be16(ports[umf_rng_below(&rng, 3)], data + 34);
+	put_unaligned_be16(ports[umf_rng_below(&rng, 3)], data + 36);
+	put_unaligned_be16(ports[umf_rng_below(&rng, 3)], data + 54);
+	/* what differs from frame to frame, and some filters read */
+	put_unaligned_be32(umf_rng_next(&ft->rng), data + 40);
+	data[47] = umf_rng_below(&ft->rng, 4);
+	__skb_trim(skb, 0);
+	skb_put_data(skb, data, len);
+}
+
+static void no_filter_takes_what_its_flow_is_refused(struct kunit *test)
+{
+	struct sk_buff *skb = alloc_skb(256, GFP_KERNEL);
+	struct flow_test *ft = new_flow_test(test);
+	unsigned int i, k, kinds, refused = 0, none = 0, found;
+	const unsigned long *bits;
+	bool taken;
+
+	KUNIT_ASSERT_NOT_NULL(test, skb);
+	for (i = 0; i < FRAMES; i++) {
+		/* few kinds, that are found again, and many */
+		kinds = i < FRAMES / 2 ? 3 : 100;
+		fill_frame(ft, skb, kinds);
+		local_bh_disable();
+		rcu_read_lock();
+		bits = umf_net_flows_refused(&ft->flows, &ft->plan, skb,
+					     NULL);
+		none += !bits;
+		for (k = 0; bits && k < ARRAY_SIZE(filters); k++) {
+			taken = umf_net_filter_match(&ft->filter[k], skb);
+			if (test_bit(k, bits))
+				KUNIT_EXPECT_FALSE_MSG(test, taken, "%s, frame %u",
+						       filters[k].about, i);
+			refused += test_bit(k, bits);
+		}
+		rcu_read_unlock();
+		local_bh_enable();
+	}
+	/* there is something in it */
+	found = FRAMES - none;
+	kunit_info(test, "%u of %u frames found, %u filters for each\n", found,
+		   FRAMES, refused / max(found, 1u));
+	KUNIT_EXPECT_GT(test, found, FRAMES / 4);
+	KUNIT_EXPECT_GT(test, refused, found * 4);
+	kfree_skb(skb);
+	end_flow_test(ft);
+}
+
+static void a_flow_ends_with_its_plan(struct kunit *test)
+{
+	struct sk_buff *skb = new_frame(test, false);
+	struct flow_test *ft = new_flow_test(test);
+	const unsigned long *bits;
+
+	/* The other filters' rules are not of this direction. */
+	ft->flows.dir = UMF_DIR_TX;
+	local_bh_disable();
+	rcu_read_lock();
+	bits = umf_net_flows_refused(&ft->flows, &ft->plan, skb, NULL);
+	KUNIT_EXPECT_TRUE(test, bits && !*bits);
+	*umf_plan_set(&ft->plan, UMF_DIR_TX, UMF_PLAN_ALL) = 1;
+	bits = umf_net_flows_refused(&ft->flows, &ft->plan, skb, NULL);
+	KUNIT_EXPECT_TRUE(test, bits && !*bits);
+	ft->plan.serial++;
+	bits = umf_net_flows_refused(&ft->flows, &ft->plan, skb, NULL);
+	KUNIT_EXPECT_TRUE(test, bits && *bits == 1);
+	rcu_read_unlock();
+	local_bh_enable();
+	kfree_skb(skb);
+	end_flow_test(ft);
+}
+
+/* Of a GSO frame, only what is the same in all segments tells. */
+static void a_flow_of_segments_reads_what_they_share(struct kunit *test)
+{
+	struct sk_buff *skb = new_frame(test, false);
+	struct flow_test *ft = new_flow_test(test);
+	const unsigned long *bits;
+	struct umf_net_gso gso;
+	unsigned int i;
+
+	KUNIT_ASSERT_TRUE(test, umf_net_gso_look(skb, &gso));
+	for (i = 0; i < ARRAY_SIZE(filters); i++) {
+		*umf_plan_set(&ft->plan, UMF_DIR_RX, UMF_PLAN_ALL) = BIT(i);
+		ft->plan.serial++;
+		local_bh_disable();
+		rcu_read_lock();
+		bits = umf_net_flows_refused(&ft->flows, &ft->plan, skb,
+					     &gso);
+		KUNIT_EXPECT_EQ_MSG(test, bits && *bits, filters[i].sure4, "%s",
+				    filters[i].about);
+		rcu_read_unlock();
+		local_bh_enable();
+	}
+	kfree_skb(skb);
+	end_flow_test(ft);
+}
+
 static struct kunit_case net_filter_cases[] = {
 	KUNIT_CASE(a_filter_says_the_same_of_all_segments),
 	KUNIT_CASE(the_same_bytes_are_the_same),
+	KUNIT_CASE(no_filter_takes_what_its_flow_is_refused),
+	KUNIT_CASE(a_flow_ends_with_its_plan),
+	KUNIT_CASE(a_flow_of_segments_reads_what_they_share),
 	{}
 };
 
