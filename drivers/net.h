@@ -165,6 +165,9 @@ int umf_net_partition_prepare(struct umf_net *net, const struct umf_spec *spec,
 			      struct umf_reply *reply);
 /* Brings the segment up to date; sleeps in process context only. */
 void umf_net_partition_update(struct umf_net *net);
+/* Says whose partition is between two ports, and which if it is ours. */
+void umf_net_partition_note(struct umf_net *net, unsigned int from,
+			    unsigned int to, struct umf_note *note);
 
 static inline bool umf_net_fault_active(const struct umf_net *net)
 {
@@ -181,6 +184,11 @@ static inline bool umf_net_capturing(const struct umf_net *net)
 /* Takes the frame down. Its data start at the MAC header. */
 void umf_net_capture(struct umf_net *net, const struct sk_buff *skb,
 		     enum umf_dir dir, const char *comment);
+/* The same of one that a partition loses on its way to, or from, that port. */
+void umf_net_capture_cut_tx(struct umf_net *net, const struct sk_buff *skb,
+			    unsigned int port);
+void umf_net_capture_cut_rx(struct umf_net *net, const u8 *data, size_t len,
+			    unsigned int port);
 
 #else
 
@@ -252,6 +260,17 @@ static inline bool umf_net_capturing(const struct umf_net *net)
 static inline void umf_net_capture(struct umf_net *net,
 				   const struct sk_buff *skb, enum umf_dir dir,
 				   const char *comment)
+{
+}
+
+static inline void umf_net_capture_cut_tx(struct umf_net *net,
+					  const struct sk_buff *skb,
+					  unsigned int port)
+{
+}
+
+static inline void umf_net_capture_cut_rx(struct umf_net *net, const u8 *data,
+					  size_t len, unsigned int port)
 {
 }
 

@@ -177,10 +177,12 @@ static void copy_to_monitors(struct umf_net *net, struct sk_buff *skb)
 {
 	u64 ports = umf_segment_monitors(net->seg);
 	unsigned int port;
+	int err;
 
 	for (; ports; ports &= ports - 1) {
 		port = __ffs64(ports);
-		if (!send_one(net, skb, port))
+		err = send_one(net, skb, port);
+		if (!err || err == -EHOSTUNREACH)
 			continue;
 		count(net, UMF_NET_TX_UNWATCHED);
 		umf_segment_miss(net->seg, port);
@@ -209,7 +211,7 @@ u64 umf_net_route(struct umf_net *net, struct sk_buff *skb)
 	return peers;
 }
 
-/* -EAGAIN: its ring is full. */
+/* -EAGAIN: its ring is full; -EHOSTUNREACH: a partition has lost the frame. */
 static int send_one(struct umf_net *net, struct sk_buff *skb, unsigned int port)
 {
 	struct umf_ring_rec *rec;
@@ -219,11 +221,8 @@ static int send_one(struct umf_net *net, struct sk_buff *skb, unsigned int port)
 	err = umf_segment_reserve(net->seg, port, skb->len, &rec);
 	if (err == -ENOSPC)
 		count(net, UMF_NET_TX_NO_RING);
-	if (err == -EHOSTUNREACH) {
-		/* As on a wire: who sends does not hear of it. */
+	if (err == -EHOSTUNREACH)
 		count(net, UMF_NET_TX_PARTITIONED);
-		return 0;
-	}
 	if (err)
 		return err;
 	if (virtio_net_hdr_from_skb(skb, (struct virtio_net_hdr *)rec->vnet,
@@ -233,6 +232,26 @@ static int send_one(struct umf_net *net, struct sk_buff *skb, unsigned int port)
 	if (umf_segment_commit(net->seg, port, skb->len) == -EPIPE) {
 		count(net, UMF_NET_TX_WAKEUPS);
 		mod_delayed_work(system_percpu_wq, &net->watch, 0);
+	}
+	return 0;
+}
+
+/*
+ * The same, and what is lost is captured and counted; but for a partition, as
+ * on a wire: who sends does not hear of it. 0 or -EAGAIN.
+ */
+static int send_or_lose(struct umf_net *net, struct sk_buff *skb,
+			unsigned int port)
+{
+	int err = send_one(net, skb, port);
+
+	if (!err || err == -EAGAIN)
+		return err;
+	if (err != -EHOSTUNREACH) {
+		DEV_STATS_INC(net->dev, tx_dropped);
+		capture_lost(net, skb, port, "has no ring");
+	} else if (umf_net_capturing(net)) {
+		umf_net_capture_cut_tx(net, skb, port);
 	}
 	return 0;
 }
@@ -270,14 +289,10 @@ static void send_backlog(struct umf_net *net, unsigned int port, u64 now)
 	struct umf_net_backlog *backlog = &net->backlog[port];
 	struct sk_buff *skb;
 	u32 tail;
-	int err;
 
 	while ((skb = skb_peek(&backlog->frames))) {
-		err = send_one(net, skb, port);
-		if (err == -EAGAIN)
+		if (send_or_lose(net, skb, port))
 			break;
-		if (err)
-			DEV_STATS_INC(net->dev, tx_dropped);
 		net->backlog_bytes -= skb->len;
 		__skb_unlink(skb, &backlog->frames);
 		dev_consume_skb_any(skb);
@@ -338,33 +353,24 @@ static void hurry_backlogs(struct umf_net *net)
 void umf_net_send(struct umf_net *net, struct sk_buff *skb, u64 ports)
 {
 	struct sk_buff *copy;
-	bool lost = false;
 	unsigned int port;
-	int err;
 
 	spin_lock(&net->tx_lock);
 	for (; ports; ports &= ports - 1) {
 		port = __ffs64(ports);
-		err = -EAGAIN;
-		if (!(net->waiting & BIT_ULL(port)))
-			err = send_one(net, skb, port);
-		if (err == -EAGAIN) {
-			/* The last one's is the frame itself, with its socket. */
-			copy = skb;
-			if (ports & (ports - 1))
-				copy = skb_clone(skb, GFP_ATOMIC);
-			else
-				skb = NULL;
-			if (copy)
-				park(net, copy, port);
-		} else if (err) {
-			capture_lost(net, skb, port, "has no ring");
-			lost = true;
-		}
+		if (!(net->waiting & BIT_ULL(port)) &&
+		    !send_or_lose(net, skb, port))
+			continue;
+		/* The last one's is the frame itself, with its socket. */
+		copy = skb;
+		if (ports & (ports - 1))
+			copy = skb_clone(skb, GFP_ATOMIC);
+		else
+			skb = NULL;
+		if (copy)
+			park(net, copy, port);
 	}
 	spin_unlock(&net->tx_lock);
-	if (lost)
-		DEV_STATS_INC(net->dev, tx_dropped);
 	dev_consume_skb_any(skb);
 }
 
@@ -526,6 +532,15 @@ bad:
 	DEV_STATS_INC(net->dev, rx_errors);
 }
 
+/* A partition that came while it was on its way. */
+static void lose_cut(struct umf_net *net, unsigned int port,
+		     const struct umf_ring_rec *rec, const u8 *data)
+{
+	count(net, UMF_NET_RX_PARTITIONED);
+	if (umf_net_capturing(net) && rec->len >= ETH_HLEN)
+		umf_net_capture_cut_rx(net, data, rec->len, port);
+}
+
 static int umf_net_poll(struct napi_struct *napi, int budget)
 {
 	struct umf_net *net = container_of(napi, struct umf_net, napi);
@@ -550,7 +565,7 @@ static int umf_net_poll(struct napi_struct *napi, int budget)
 		}
 		done++;
 		if (umf_segment_rx_cut(net->seg, port))
-			count(net, UMF_NET_RX_PARTITIONED);
+			lose_cut(net, port, &rec, data);
 		else
 			receive_frame(net, port, &rec, data);
 		umf_segment_rx_done(net->seg, port, rec.len);

@@ -161,6 +161,51 @@ static void visit_partition(const struct umf_rule *rule, void *data)
 	}
 }
 
+/* ---- what a capture says of it ---- */
+
+struct cut_search {
+	const struct umf_segment *seg;
+	unsigned int from, to;
+	struct umf_note *note;
+};
+
+static void visit_cutter(const struct umf_rule *rule, void *data)
+{
+	struct cut_search *search = data;
+	u64 from = BIT_ULL(search->from), to = BIT_ULL(search->to), a, b;
+
+	if (rule->spec.action != UMF_A_PARTITION || search->note->len)
+		return;
+	rule_sides(search->seg, &rule->spec, &a, &b);
+	if (((a & from) && (b & to)) ||
+	    ((b & from) && (a & to) && !umf_num(&rule->spec, UMF_K_ONEWAY, 0)))
+		umf_note(search->note, "partition %s",
+			 rule->spec.val[UMF_K_ID].text);
+}
+
+void umf_net_partition_note(struct umf_net *net, unsigned int from,
+			    unsigned int to, struct umf_note *note)
+{
+	int owner = umf_segment_cut_by(net->seg, from, to);
+	struct cut_search search = {
+		.seg = net->seg,
+		.from = from,
+		.to = to,
+		.note = note,
+	};
+	char label[UMF_SEG_LABEL];
+
+	if (owner == umf_segment_port(net->seg))
+		umf_site_visit_levels(&net->fault.site, visit_cutter, &search);
+	else if (owner >= 0 && umf_segment_label(net->seg, owner, label))
+		umf_note(note, "partition of port %d (%s)", owner, label);
+	/* it has just ended */
+	if (!note->len)
+		umf_note(note, "partition");
+}
+
+/* ---- bringing the segment up to date ---- */
+
 /* Looks with the lock held: whoever comes later sees more, and says more. */
 static int try_update(struct umf_net *net)
 {

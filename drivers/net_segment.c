@@ -310,6 +310,15 @@ static unsigned int first_dead(const struct umf_segment *seg, unsigned int i)
 
 /* ---- partitions ---- */
 
+/* Do another port's partitions count? */
+static bool cut_counts(const struct umf_segment *seg, unsigned int i)
+{
+	const struct umf_seg_port *port = &seg->port[i];
+
+	return i != seg->me && READ_ONCE(port->state) != UMF_PORT_FREE &&
+	       READ_ONCE(port->cut_gen) == READ_ONCE(port->gen);
+}
+
 /* What the partitions of all ports come to. */
 static void cut_sum(const struct umf_segment *seg, u64 sum[UMF_SEG_PORTS])
 {
@@ -317,13 +326,10 @@ static void cut_sum(const struct umf_segment *seg, u64 sum[UMF_SEG_PORTS])
 
 	memcpy(sum, seg->cut, sizeof(seg->cut));
 	for (i = 0; i < UMF_SEG_PORTS; i++) {
-		const struct umf_seg_port *port = &seg->port[i];
-
-		if (i == seg->me || READ_ONCE(port->state) == UMF_PORT_FREE ||
-		    READ_ONCE(port->cut_gen) != READ_ONCE(port->gen))
+		if (!cut_counts(seg, i))
 			continue;
 		for (j = 0; j < UMF_SEG_PORTS; j++)
-			sum[j] |= READ_ONCE(port->cut[j]);
+			sum[j] |= READ_ONCE(seg->port[i].cut[j]);
 	}
 }
 
@@ -398,6 +404,20 @@ void umf_segment_cut(struct umf_segment *seg, const u64 cut[UMF_SEG_PORTS])
 bool umf_segment_rx_cut(const struct umf_segment *seg, unsigned int port)
 {
 	return umf_seg_cut(seg->header, port) & BIT_ULL(seg->me);
+}
+
+int umf_segment_cut_by(const struct umf_segment *seg, unsigned int from,
+		       unsigned int to)
+{
+	unsigned int i;
+
+	if (READ_ONCE(seg->cut[from]) & BIT_ULL(to))
+		return seg->me;
+	for (i = 0; i < UMF_SEG_PORTS; i++)
+		if (cut_counts(seg, i) &&
+		    (READ_ONCE(seg->port[i].cut[from]) & BIT_ULL(to)))
+			return i;
+	return -1;
 }
 
 /* ---- joining and leaving ---- */

@@ -91,6 +91,9 @@ void umf_segment_unlock(struct umf_segment *seg);
 void umf_segment_cut(struct umf_segment *seg, const u64 cut[UMF_SEG_PORTS]);
 /* Does nothing get here from @port? */
 bool umf_segment_rx_cut(const struct umf_segment *seg, unsigned int port);
+/* Whose rule keeps port @to from what @from sends? -1: nobody's (any more). */
+int umf_segment_cut_by(const struct umf_segment *seg, unsigned int from,
+		       unsigned int to);
 
 /* Sending. The caller serialises these. */
 

@@ -314,6 +314,33 @@ marked=$(commented '^port [0-9]+ is full: dropped$')
 check "... and marked ($marked; $(listed dropped) packets are missing)" \
 	test "$marked" -eq "$n" -o "$((marked + $(listed dropped)))" -gt "$n"
 
+# ---- what a partition loses ----
+
+fault n1 capture eth0 "$file" >/dev/null
+fault n2 capture eth0 "$WORK/other.pcapng" >/dev/null
+rule n1 partition a=n1 b=n2 id=wall
+shoot 1 "$(net_mac 2)" 7 80
+shoot 2 "$(net_mac 1)" 5 90
+shoot 2 ff:ff:ff:ff:ff:ff 2 90
+fault n1 clear
+# On its way when it begins: n2 reads them when they are cut off.
+captured n2 eth0 tx 14
+kill -STOP "$(guest_pid n2)"
+shoot 1 "$(net_mac 2)" 3 70
+rule n1 partition a=n1 b=n2 id=wall
+kill -CONT "$(guest_pid n2)"
+captured n2 eth0 rx 3
+fault n1 clear
+fault n1 capture eth0 off >/dev/null
+fault n2 capture eth0 off >/dev/null
+shark "frames that a partition loses" "$file"
+is "... are marked with the rule" "$(commented "^partition wall: dropped; to $(net_mac 2)\$")" 7
+is "... and those before it are not" "$(awk -F '|' '$5 == 70 && $7 != ""' <<<"$table" | wc -l)" 0
+shark "... by another port's rule" "$WORK/other.pcapng"
+is "... with the port whose rule it is" "$(commented "^partition of port [01] \\(n1/eth0\\): dropped; to $(net_mac 1)\$")" 7
+is "... received, too" "$(awk -F '|' '$3 == "rx" && $5 == 70' <<<"$table" | cut -d '|' -f 7 | sed 's/port [01]/port N/' | sort | uniq -c | sed 's/^ *//')" \
+	"3 partition of port N (n1/eth0): dropped"
+
 # ---- a disk that fills ----
 
 fault n2 capture eth0 /dev/full >/dev/null
