@@ -141,17 +141,55 @@ static void capture_lost(struct umf_net *net, const struct sk_buff *skb,
 	umf_net_capture(net, skb, UMF_DIR_TX, text);
 }
 
+/*
+ * BQL: what the queue is stopped for is in flight, which is what waits for slow
+ * receivers. A frame that a ring takes at once is sent and done in one, and of
+ * no account; so are those for stuck receivers, whom nobody waits for.
+ */
+struct in_flight {
+	unsigned int packets, bytes;
+};
+
+/* Of a frame on a backlog: does it count? */
+static bool *in_flight_of(struct sk_buff *skb)
+{
+	return (bool *)skb->cb;
+}
+
+static void set_in_flight(struct umf_net *net, struct sk_buff *skb)
+{
+	*in_flight_of(skb) = true;
+	netdev_sent_queue(net->dev, skb->len);
+}
+
+static void is_done(struct sk_buff *skb, struct in_flight *done)
+{
+	if (!*in_flight_of(skb))
+		return;
+	*in_flight_of(skb) = false;
+	done->packets++;
+	done->bytes += skb->len;
+}
+
+static void all_done(struct umf_net *net, const struct in_flight *done)
+{
+	netdev_completed_queue(net->dev, done->packets, done->bytes);
+}
+
 static void drop_backlog(struct umf_net *net, unsigned int port)
 {
 	struct umf_net_backlog *backlog = &net->backlog[port];
+	struct in_flight done = {};
 	struct sk_buff *skb;
 
 	while ((skb = __skb_dequeue(&backlog->frames))) {
+		is_done(skb, &done);
 		net->backlog_bytes -= skb->len;
 		DEV_STATS_INC(net->dev, tx_dropped);
 		capture_lost(net, skb, port, "has left");
 		dev_kfree_skb_any(skb);
 	}
+	all_done(net, &done);
 	net->waiting &= ~BIT_ULL(port);
 	net->stuck &= ~BIT_ULL(port);
 }
@@ -269,8 +307,11 @@ static void park(struct umf_net *net, struct sk_buff *skb, unsigned int port)
 		return;
 	}
 	count(net, UMF_NET_TX_WAITED);
+	*in_flight_of(skb) = false;
 	if (net->stuck & BIT_ULL(port))
 		skb_orphan(skb);
+	else
+		set_in_flight(net, skb);
 	net->backlog_bytes += skb->len;
 	__skb_queue_tail(&backlog->frames, skb);
 	if (net->waiting & BIT_ULL(port))
@@ -287,12 +328,14 @@ static void park(struct umf_net *net, struct sk_buff *skb, unsigned int port)
 static void send_backlog(struct umf_net *net, unsigned int port, u64 now)
 {
 	struct umf_net_backlog *backlog = &net->backlog[port];
+	struct in_flight done = {};
 	struct sk_buff *skb;
 	u32 tail;
 
 	while ((skb = skb_peek(&backlog->frames))) {
 		if (send_or_lose(net, skb, port))
 			break;
+		is_done(skb, &done);
 		net->backlog_bytes -= skb->len;
 		__skb_unlink(skb, &backlog->frames);
 		dev_consume_skb_any(skb);
@@ -305,9 +348,12 @@ static void send_backlog(struct umf_net *net, unsigned int port, u64 now)
 	} else if (now >= backlog->stuck_at && !(net->stuck & BIT_ULL(port))) {
 		net->stuck |= BIT_ULL(port);
 		/* Their senders may have something for others. */
-		skb_queue_walk(&backlog->frames, skb)
+		skb_queue_walk(&backlog->frames, skb) {
 			skb_orphan(skb);
+			is_done(skb, &done);
+		}
 	}
+	all_done(net, &done);
 	if (skb_queue_empty(&backlog->frames))
 		drop_backlog(net, port);
 }
@@ -390,6 +436,7 @@ static void stop_sending(struct umf_net *net)
 	net->sending = false;
 	for (port = 0; port < UMF_SEG_PORTS; port++)
 		drop_backlog(net, port);
+	netdev_reset_queue(net->dev);
 	netif_stop_queue(net->dev);
 	spin_unlock_bh(&net->tx_lock);
 	hrtimer_cancel(&net->retry);

@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
+# timeout: 120
 # A receiver whose ring is full: who sends waits for it a moment, once, and nobody else is held up any longer.
 
 . "$(dirname "$0")/../lib/net.sh"
@@ -54,12 +55,33 @@ before=$(counter 1 tx_dropped)
 frames 1 3 100 100 1000
 is "... and gets all" "$(seen_numbers)" "$(seq -s ' ' 100)"
 
+# ---- what waits for a slow receiver is in flight to BQL ----
+
+# A receiver that stops again and again: each time frames wait for it, until it goes on or counts as stuck.
+bql=/sys/class/net/eth0/queues/tx-0/byte_queue_limits
+check "byte queue limits are there" guest_exec n1 "test -w $bql/limit_max"
+is "at rest nothing is in flight" "$(guest_exec n1 "cat $bql/inflight")" 0
+guest_exec n1 "rm -f /tmp/end; (most=0; while [ ! -e /tmp/end ]; do read now <$bql/inflight; [ \$now -le \$most ] || most=\$now; done
+	echo \$most >/tmp/most.part; mv /tmp/most.part /tmp/most) &
+	(while [ ! -e /tmp/end ]; do /net/netprobe send eth0 $(net_mac 3) 500 1400; done) >/dev/null 2>&1 &"
+for _ in {1..20}; do
+	kill -STOP "$(guest_pid n3)"
+	sleep 0.05
+	kill -CONT "$(guest_pid n3)"
+	sleep 0.05
+done
+most=$(guest_exec n1 ': >/tmp/end; while [ ! -e /tmp/most ]; do usleep 10000; done; cat /tmp/most')
+check "while n3 is slow something is ($most bytes)" test "$most" -ge 1400
+pings "... and afterwards" 1 3
+is "... nothing is any more" "$(guest_exec n1 "cat $bql/inflight")" 0
+
 # ---- nothing stays behind ----
 
 kill -STOP "$(guest_pid n3)"
 guest_exec n1 "/net/netprobe send eth0 $(net_mac 3) 6000 1000 2>/dev/null & ip link set eth0 down; wait; ip link set eth0 up"
 net_neighbours 1
 pings "down and up while frames wait: n1 reaches n2" 1 2
+is "... nothing is in flight" "$(guest_exec n1 "cat $bql/inflight")" 0
 guest_kill9 n3
 shoot 1 "$(net_mac 3)" 100
 pings "n3 killed: n1 reaches n2" 1 2
