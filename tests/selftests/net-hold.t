@@ -108,4 +108,15 @@ net_clear n1
 icmp 1 2 5
 is "after clear they do not" "$received" 5
 
+# Who holds them is killed: they are lost with it, and nobody waits for them.
+rule n2 hold dir=rx match="$PROBE" limit=5000
+shoot 1 "$(net_mac 2)" 500 1400
+guest_kill9 n2
+shoot 1 ff:ff:ff:ff:ff:ff 500 1400
+net_boot 2
+net_ready 2 || exit 1
+is "a guest that was killed while it held frames has no rule" "$(fault n2 list)" "seed 2004"
+frames 1 2 20
+is "... and gets what is sent to it now, no more" "$(seen_numbers)" "$(seq -s ' ' 20)"
+
 done_testing
