@@ -80,7 +80,7 @@ finish t2 ttyS0
 says "a break comes in its place" "read 61ff000062"
 says "... and is counted" "brk=1 "
 behind t2 ttyS0 raw 9600 ready read 10 60000
-probe t1 ttyS0 raw 9600 break on stop
+probe t1 ttyS0 raw 9600 break on flow stop
 probe t1 ttyS0 raw 9600 write b drain
 finish t2 ttyS0
 says "what one has still to send when it closes, an XOFF too, the next one does not" "read 0062\$"

@@ -8,14 +8,20 @@
  *	mode <word>		crtscts clocal hupcl cread parenb parodd cs7
  *				cstopb ixon ixoff inpck parmrk ignpar ignbrk,
  *				with - in front: off
- *	set|clear <lines>	of rts,dtr,loop,out1,out2
+ *	set|clear|put <lines>	of rts,dtr,loop,out1,out2: on, off, these and no others
  *	lines			those that are on
  *	icount			TIOCGICOUNT
  *	miwait <lines> <ms>	TIOCMIWAIT on cd,cts,dsr,rng; prints how long
  *	lsr			TIOCSERGETLSR: empty or busy
- *	excl			TIOCEXCL
- *	break <ms>|on
- *	stop			TCXONC: asks the other end to stop
+ *	excl			TIOCEXCL; prints TIOCGEXCL
+ *	break <ms>|on|posix	posix: tcsendbreak
+ *	flow <word>		TCXONC: stop and start ask the other end to, hold
+ *				and go are about what we send ourselves
+ *	queues			TIOCINQ and TIOCOUTQ
+ *	serial			TIOCGSERIAL
+ *	setserial <word>	TIOCSSERIAL: low_latency, -low_latency,
+ *				baud_base=, fifo=, type=
+ *	ioctl <hex>		any number, with a zeroed argument
  *	write <text>		with \xx for a byte in hex
  *	fill <n>		n bytes of a known sequence
  *	drain			tcdrain; prints how long since the last fill
@@ -24,9 +30,12 @@
  *				differ, how long from the first to the last
  *	echo <ms>		sends back what comes
  *	ping <n> <ms>		n bytes there and back; microseconds each
+ *	hesitate <us>		before each byte of a ping or an echo, by chance
+ *				up to so long, without a system call
  *	bulk <n> <times> <ms>	n bytes of the sequence, then waits for a byte; kB/s
  *	sink <n> <times> <ms>	the other side of it
  *	flush			tcflush both
+ *	discard in|out		tcflush one
  *	speed <n>		any number, 0 hangs up; prints what it came to
  *	shake <ms> <seed>	random settings, control lines, breaks and ioctls
  *	sleep <ms>
@@ -409,6 +418,34 @@ static size_t read_soon(void *buf, size_t size)
 	return got;
 }
 
+/* A clock that takes no system call, as all others of a guest do. */
+static unsigned long long ticks(void)
+{
+	return __builtin_ia32_rdtsc();
+}
+
+static unsigned long long longest;	/* ticks to hesitate */
+
+static void set_hesitate(int us)
+{
+	unsigned long long first = ticks();
+	double start = now();
+
+	while (now() - start < 0.01)
+		;
+	longest = (ticks() - first) / (now() - start) * us / 1e6;
+}
+
+static void hesitate(void)
+{
+	unsigned long long end;
+
+	if (!longest)
+		return;
+	for (end = ticks() + random() % longest; ticks() < end;)
+		;
+}
+
 static void echo(int ms)
 {
 	unsigned char buf[4096];
@@ -416,16 +453,12 @@ static void echo(int ms)
 
 	look_every(ms);
 	block_usr1(SIG_UNBLOCK);
-	while (!ending && (got = read_soon(buf, sizeof(buf))))
+	while (!ending && (got = read_soon(buf, sizeof(buf)))) {
+		hesitate();
 		write_all(buf, got);
+	}
 	block_usr1(SIG_BLOCK);
 	look_every(0);
-}
-
-/* A clock that takes no system call, as all others of a guest do. */
-static unsigned long long ticks(void)
-{
-	return __builtin_ia32_rdtsc();
 }
 
 static void ping(int n, int ms)
@@ -440,6 +473,7 @@ static void ping(int n, int ms)
 	first = start = ticks();
 	for (i = 0; i < n; i++) {
 		ch = i;
+		hesitate();
 		write_all(&ch, 1);
 		if (!read_soon(&ch, 1) || ch != (i & 255)) {
 			printf("ping lost at %d\n", i);
@@ -505,6 +539,11 @@ static void set_lines(int request, char *text)
 
 static void do_break(const char *time)
 {
+	if (!strcmp(time, "posix")) {
+		if (tcsendbreak(fd, 0))
+			fail("tcsendbreak");
+		return;
+	}
 	if (ioctl(fd, TIOCSBRK))
 		fail("TIOCSBRK");
 	if (!strcmp(time, "on"))
@@ -521,6 +560,84 @@ static void show_lsr(void)
 	if (ioctl(fd, TIOCSERGETLSR, &lsr))
 		fail("TIOCSERGETLSR");
 	printf("lsr %s\n", lsr & TIOCSER_TEMT ? "empty" : "busy");
+}
+
+static void exclude(void)
+{
+	int on;
+
+	if (ioctl(fd, TIOCEXCL) || ioctl(fd, TIOCGEXCL, &on))
+		fail("TIOCEXCL");
+	printf("excl %d\n", on);
+}
+
+static void flow(const char *word)
+{
+	static const char *const words[] = {
+		[TCOOFF] = "hold", [TCOON] = "go", [TCIOFF] = "stop", [TCION] = "start",
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(words) / sizeof(*words); i++)
+		if (!strcmp(words[i], word))
+			break;
+	if (i == sizeof(words) / sizeof(*words))
+		usage(word);
+	if (ioctl(fd, TCXONC, i))
+		fail("TCXONC");
+}
+
+static void show_queues(void)
+{
+	int in, out;
+
+	if (ioctl(fd, TIOCINQ, &in) || ioctl(fd, TIOCOUTQ, &out))
+		fail("TIOCINQ");
+	printf("queues in=%d out=%d\n", in, out);
+}
+
+static void get_serial(struct serial_struct *serial)
+{
+	if (ioctl(fd, TIOCGSERIAL, serial))
+		fail("TIOCGSERIAL");
+}
+
+static void show_serial(void)
+{
+	struct serial_struct serial;
+
+	get_serial(&serial);
+	printf("serial type=%d line=%d irq=%d baud_base=%d fifo=%d%s\n", serial.type, serial.line, serial.irq,
+	       serial.baud_base, serial.xmit_fifo_size, serial.flags & ASYNC_LOW_LATENCY ? " low_latency" : "");
+}
+
+static void set_serial(const char *word)
+{
+	struct serial_struct serial;
+	int n;
+
+	get_serial(&serial);
+	if (!strcmp(word, "low_latency"))
+		serial.flags |= ASYNC_LOW_LATENCY;
+	else if (!strcmp(word, "-low_latency"))
+		serial.flags &= ~ASYNC_LOW_LATENCY;
+	else if (sscanf(word, "baud_base=%d", &n) == 1)
+		serial.baud_base = n;
+	else if (sscanf(word, "fifo=%d", &n) == 1)
+		serial.xmit_fifo_size = n;
+	else if (sscanf(word, "type=%d", &n) == 1)
+		serial.type = n;
+	else
+		usage(word);
+	if (ioctl(fd, TIOCSSERIAL, &serial))
+		printf("setserial %s: %s\n", word, strerror(errno));
+}
+
+static void any_ioctl(const char *number)
+{
+	char zero[256] = "";
+
+	printf("ioctl %s: %s\n", number, ioctl(fd, strtoul(number, NULL, 16), zero) ? strerror(errno) : "done");
 }
 
 static void ready(void)
@@ -667,6 +784,8 @@ int main(int argc, char **argv)
 			set_lines(TIOCMBIS, arg());
 		else if (!strcmp(word, "clear"))
 			set_lines(TIOCMBIC, arg());
+		else if (!strcmp(word, "put"))
+			set_lines(TIOCMSET, arg());
 		else if (!strcmp(word, "lines"))
 			show_lines();
 		else if (!strcmp(word, "icount"))
@@ -674,11 +793,19 @@ int main(int argc, char **argv)
 		else if (!strcmp(word, "lsr"))
 			show_lsr();
 		else if (!strcmp(word, "excl"))
-			ioctl(fd, TIOCEXCL);
+			exclude();
 		else if (!strcmp(word, "break"))
 			do_break(arg());
-		else if (!strcmp(word, "stop"))
-			ioctl(fd, TCXONC, TCIOFF);
+		else if (!strcmp(word, "flow"))
+			flow(arg());
+		else if (!strcmp(word, "queues"))
+			show_queues();
+		else if (!strcmp(word, "serial"))
+			show_serial();
+		else if (!strcmp(word, "setserial"))
+			set_serial(arg());
+		else if (!strcmp(word, "ioctl"))
+			any_ioctl(arg());
 		else if (!strcmp(word, "write"))
 			write_text(arg());
 		else if (!strcmp(word, "fill"))
@@ -689,6 +816,8 @@ int main(int argc, char **argv)
 			printf("drain %d ms\n", (int)((now() - filled) * 1000));
 		} else if (!strcmp(word, "flush"))
 			tcflush(fd, TCIOFLUSH);
+		else if (!strcmp(word, "discard"))
+			tcflush(fd, !strcmp(arg(), "in") ? TCIFLUSH : TCOFLUSH);
 		else if (!strcmp(word, "speed"))
 			set_speed(strtoul(arg(), NULL, 10));
 		else if (!strcmp(word, "shake")) {
@@ -699,6 +828,8 @@ int main(int argc, char **argv)
 			ending = 0;
 		} else if (!strcmp(word, "ready"))
 			ready();
+		else if (!strcmp(word, "hesitate"))
+			set_hesitate(atoi(arg()));
 		else if (!strcmp(word, "echo"))
 			echo(atoi(arg()));
 		else if (!strcmp(word, "miwait")) {
