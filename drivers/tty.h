@@ -28,6 +28,7 @@
 #include <linux/types.h>
 #include "capture.h"
 #include "fault.h"
+#include "idle.h"
 #include "rtac.h"
 #include "tty_wire.h"
 
@@ -67,6 +68,13 @@ struct umf_tty_transport {
 	void (*kick)(struct umf_tty *tty);
 	/* TIOCM_RTS and TIOCM_DTR as the other side is to see them. Optional. */
 	void (*set_lines)(struct umf_tty *tty, unsigned int mctrl);
+	/*
+	 * Without pacing: the guest looks by itself and need not be woken (or
+	 * it must again), false if there is nothing to look at; and is there
+	 * something? The latter without a lock. Optional, both.
+	 */
+	bool (*look)(struct umf_tty *tty, bool on);
+	bool (*pending)(const struct umf_tty *tty);
 	/* Our settings; and the other side's, false if unknown. Optional. */
 	void (*set_wire)(struct umf_tty *tty, const struct umf_wire *wire);
 	bool (*peer_wire)(struct umf_tty *tty, struct umf_wire *wire);
@@ -108,6 +116,7 @@ struct umf_tty {
 	void *priv;			/* the transport's */
 	int fd;				/* wakes us; -1: none */
 	int irq;
+	struct umf_idle idle;		/* looks for what comes, if ->look */
 
 	bool open;			/* between startup and shutdown */
 	bool breaking;			/* sends a break */
@@ -147,6 +156,7 @@ void umf_tty_uart_init(struct umf_tty *tty);
 void umf_tty_uart_stop(struct umf_tty *tty);	/* no timer runs any more */
 /* The following: uart_port.lock held. */
 void umf_tty_uart_event(struct umf_tty *tty);	/* the transport's interrupt */
+void umf_tty_uart_found(struct umf_tty *tty);	/* there is something to get */
 void umf_tty_uart_lines(struct umf_tty *tty);	/* of either side changed */
 void umf_tty_uart_resume(struct umf_tty *tty);	/* what held up sending is gone */
 /* Both consume a symbol; false: the transport is full. */

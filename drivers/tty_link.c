@@ -103,6 +103,7 @@ static unsigned int link_put(struct umf_tty *tty, const u32 *sym,
 	/* the symbols before the head */
 	virt_store_release(&link->my->head, link->head);
 	link->put = true;
+	umf_idle_expect(&tty->idle);
 	if (room < n && tty->pace) {
 		/* A line does not wait: the receiver is overrun. */
 		WRITE_ONCE(link->my->lost, link->my->lost + (n - room));
@@ -169,6 +170,7 @@ static unsigned int link_get(struct umf_tty *tty, u32 *sym, unsigned int max)
 			return 0;
 		WRITE_ONCE(link->my->need_data, 0);
 	}
+	umf_idle_expect(&tty->idle);
 	used = min(used, max);
 	for (i = 0; i < used; i++)
 		sym[i] = READ_ONCE(link->peer->ring[(link->tail + i) &
@@ -181,6 +183,24 @@ static unsigned int link_get(struct umf_tty *tty, u32 *sym, unsigned int max)
 	    xchg(&link->peer->need_space, 0))
 		ring_peer(link);
 	return used;
+}
+
+static bool link_pending(const struct umf_tty *tty)
+{
+	const struct umf_link *link = tty->priv;
+
+	return READ_ONCE(link->peer->head) != READ_ONCE(link->tail);
+}
+
+static bool link_look(struct umf_tty *tty, bool on)
+{
+	struct umf_link *link = link_of(tty);
+
+	if (link->state != LINK_CONNECTED)
+		return false;
+	WRITE_ONCE(link->my->need_data, !on);
+	virt_mb();	/* before what may be there is looked for */
+	return true;
 }
 
 /* ---- the other end comes and goes; uart_port.lock held ---- */
@@ -607,6 +627,8 @@ const struct umf_tty_transport umf_tty_link = {
 	.wait_room	= link_wait_room,
 	.get		= link_get,
 	.kick		= link_kick,
+	.look		= link_look,
+	.pending	= link_pending,
 	.set_lines	= link_set_lines,
 	.set_wire	= link_set_wire,
 	.peer_wire	= link_peer_wire,

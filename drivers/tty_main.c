@@ -54,6 +54,50 @@ irqreturn_t umf_tty_irq(int irq, void *data)
 	return IRQ_HANDLED;
 }
 
+/* ---- looking for what comes before the processor sleeps ---- */
+
+static bool look_begin(void *data)
+{
+	struct umf_tty *tty = data;
+	unsigned long flags;
+	bool ret;
+
+	uart_port_lock_irqsave(&tty->port, &flags);
+	ret = tty->transport->look(tty, true);
+	uart_port_unlock_irqrestore(&tty->port, flags);
+	return ret;
+}
+
+static bool look_pending(void *data)
+{
+	struct umf_tty *tty = data;
+
+	return tty->transport->pending(tty);
+}
+
+static void look_end(void *data)
+{
+	struct umf_tty *tty = data;
+	unsigned long flags;
+
+	uart_port_lock_irqsave(&tty->port, &flags);
+	tty->transport->look(tty, false);
+	if (tty->transport->pending(tty))
+		umf_tty_uart_found(tty);
+	uart_port_unlock_irqrestore(&tty->port, flags);
+}
+
+static const struct umf_idle_ops look_ops = {
+	.begin		= look_begin,
+	.pending	= look_pending,
+	.end		= look_end,
+};
+
+static bool looks(const struct umf_tty *tty)
+{
+	return tty->transport->look && !tty->pace;
+}
+
 /* ---- configuration ---- */
 
 static int fail_transport(const char *text, char *error)
@@ -184,6 +228,8 @@ static int umf_tty_create(unsigned int unit, const char *text, char *error)
 		/* What was there before that. */
 		umf_tty_irq(tty->irq, tty);
 	}
+	if (looks(tty))
+		umf_idle_add(&tty->idle, &look_ops, tty);
 	umf_ttys[unit] = tty;
 	kfree(copy);
 	return 0;
@@ -206,6 +252,8 @@ out_free:
 static void umf_tty_destroy(struct umf_tty *tty)
 {
 	umf_ttys[tty->unit] = NULL;
+	if (looks(tty))
+		umf_idle_del(&tty->idle);
 	if (tty->irq >= 0)
 		um_free_irq(tty->irq, tty);
 	umf_tty_fault_del(tty);

@@ -328,6 +328,12 @@ static enum hrtimer_restart rx_timer(struct hrtimer *timer)
 	return HRTIMER_NORESTART;
 }
 
+void umf_tty_uart_found(struct umf_tty *tty)
+{
+	receive_all(tty);
+	umf_tty_uart_resume(tty);
+}
+
 void umf_tty_uart_event(struct umf_tty *tty)
 {
 	/* What came before the lines changed is taken before they do. */
