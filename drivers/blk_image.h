@@ -14,6 +14,7 @@ struct umf_blk_options {
 	char *file;
 	char *backing;		/* NULL: what the file's header says */
 	char *serial;		/* NULL: made of the name */
+	char *log;		/* NULL: none; the disk's matter */
 	bool ro;
 	bool shared;
 	bool strict;

@@ -26,6 +26,7 @@ struct umf_image {
 	 */
 	int sync_error;
 	int map_lock;		/* of the bitmap's changes, in memory and file */
+	struct umf_wlog *log;	/* of all that is written; NULL: none */
 	/*
 	 * Operations are inside while they use the layers. Who closes the gate
 	 * and waits until nobody is inside may change them.
@@ -54,6 +55,7 @@ enum umf_io_op {
 };
 
 #define UMF_IO_FUA	1U	/* done when it is on the host's disk */
+#define UMF_IO_META	2U	/* a file system's own; only the log asks */
 
 struct umf_io_vec {		/* as struct iovec */
 	void *base;
@@ -69,6 +71,8 @@ struct umf_io {
 	unsigned int nvec;
 	const struct umf_io_vec *vec;
 	u64 sector, nr;		/* UMF_SECTOR each */
+	/* flush, with a log: umf_wlog_now() when it was asked for; 0: is now */
+	u64 before;
 };
 
 /* Does it, in the caller's thread, however long it takes. */
@@ -103,6 +107,28 @@ int umf_io_pool_start(struct umf_image *image, struct umf_io_pool **pool);
 void umf_io_pool_submit(struct umf_io_pool *pool, struct umf_io *io, bool kick);
 /* Only with nothing under way. */
 void umf_io_pool_stop(struct umf_io_pool *pool);
+
+/* ---- the write log (blk_log_user.c) ---- */
+
+/*
+ * A new log, or one that is there and goes on. -EEXIST: the file is something
+ * else; -EBADMSG: it cannot be gone on with; -EAGAIN: taken.
+ */
+int umf_wlog_open(const char *path, struct umf_wlog **log);
+void umf_wlog_close(struct umf_wlog *log);
+/* @exec()s a write, discard or zeroing and logs it. */
+int umf_wlog_do(struct umf_image *image, const struct umf_io *io,
+		int (*exec)(struct umf_image *image, const struct umf_io *io));
+/* The number of the next write, for umf_wlog_flush(). */
+u64 umf_wlog_now(const struct umf_image *image);
+/* Writes before number @before are on the disk: that, then the flush. */
+int umf_wlog_flush(struct umf_image *image, u64 before);
+/* -ENAMETOOLONG: more than UMF_WLOG_TEXT_MAX bytes. */
+int umf_wlog_mark(struct umf_image *image, const char *text);
+/* All that was written, and the last mark; to the host's disk. */
+int umf_wlog_end(struct umf_image *image);
+/* How many entries it has; 0, or why there are no more of them. */
+int umf_wlog_state(const struct umf_image *image, u64 *entries);
 
 /* ---- files (blk_file_user.c) ---- */
 

@@ -13,6 +13,9 @@
  *	flush	sync; one that failed fails all that follow
  *	move	data below, sync, bits below, sync, bits above, sync, the space
  *
+ * With a log (blk_log_user.c) its entry comes after all that and before the
+ * operation is done.
+ *
  * A reader thus finds in memory only bits whose data is there, and after the
  * guest is killed at any instant the file says of every acknowledged write
  * that it is there.
@@ -388,7 +391,7 @@ static int write_at_once(struct umf_image *image, const struct umf_io *io)
 	int err;
 
 	if ((io->flags & UMF_IO_FUA) || (image->strict && image->layer[0].map) ||
-	    start < image->slow_until)
+	    image->log || start < image->slow_until)
 		return -EAGAIN;
 	err = do_write(image, io);
 	end = now_ns();
@@ -397,23 +400,43 @@ static int write_at_once(struct umf_image *image, const struct umf_io *io)
 	return err;
 }
 
+static int do_flush(struct umf_image *image, const struct umf_io *io)
+{
+	u64 before = io->before;
+	int err;
+
+	if (image->log && !before)
+		before = umf_wlog_now(image);
+	err = image->writable ? sync_file(image) : 0;
+	return err || !image->log ? err : umf_wlog_flush(image, before);
+}
+
+/* One that changes what the image holds. */
+static int change(struct umf_image *image, const struct umf_io *io)
+{
+	switch (io->op) {
+	case UMF_IO_WRITE:
+		return do_write(image, io);
+	case UMF_IO_DISCARD:
+		return do_discard(image, io);
+	case UMF_IO_ZEROES:
+		return do_zeroes(image, io);
+	default:
+		return -EINVAL;
+	}
+}
+
 static int exec(struct umf_image *image, const struct umf_io *io)
 {
 	switch (io->op) {
 	case UMF_IO_READ:
 		return do_read(image, io, false);
-	case UMF_IO_WRITE:
-		return do_write(image, io);
 	case UMF_IO_FLUSH:
-		return image->writable ? sync_file(image) : 0;
-	case UMF_IO_DISCARD:
-		return do_discard(image, io);
-	case UMF_IO_ZEROES:
-		return do_zeroes(image, io);
-	case UMF_IO_MOVE:
-		break;
+		return do_flush(image, io);
+	default:
+		return image->log ? umf_wlog_do(image, io, change) :
+				    change(image, io);
 	}
-	return -EINVAL;
 }
 
 int umf_io_exec(struct umf_image *image, const struct umf_io *io)

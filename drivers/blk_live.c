@@ -6,6 +6,7 @@
  *	disk <umfx> snapshot <file>	what it holds is kept as <file>
  *	disk <umfx> commit		its topmost file goes into the one below
  *	disk <umfx> resize [<size>]	a raw image is made larger, or was
+ *	disk <umfx> mark <text>		a mark in its write log
  *
  * snapshot does what `umf-cow snapshot` does: the topmost file gets one more
  * name, a new delta on that takes the old name. Operations wait at the gate of
@@ -28,13 +29,14 @@
 #include <linux/string.h>
 #include <mconsole_kern.h>
 #include "blk.h"
+#include "blk_log.h"
 
 #define PIECE		8192	/* sectors moved at a time */
 #define PATIENCE	4	/* times the disk's size: then all at once */
 #define ROOM		65536	/* bytes */
 #define REPLY_LEN	480
 #define ALIGNMENT	4096
-#define USAGE		"disk <umfx> [snapshot <file>|commit|resize [<size>]]"
+#define USAGE		"disk <umfx> [snapshot <file>|commit|resize [<size>]|mark <text>]"
 
 /* A verb, done in the disk's worker. */
 struct live_call {
@@ -421,13 +423,35 @@ static int live_resize(struct live_call *call)
 	return 0;
 }
 
+/* ---- mark ---- */
+
+static int live_mark(struct live_call *call)
+{
+	struct umf_image *image = call->blk->image;
+	int err;
+
+	if (!call->arg)
+		return fail(call, -EINVAL, "mark needs a text");
+	if (!image->log)
+		return fail(call, -EINVAL, "has no log; there is ,log=<file>");
+	err = umf_wlog_mark(image, call->arg);
+	if (err == -ENAMETOOLONG)
+		fail(call, err, "the text has more than %u bytes",
+		     UMF_WLOG_TEXT_MAX);
+	else if (err)
+		fail(call, err, "the log cannot be written (%s)",
+		     umf_file_error(err));
+	return err;
+}
+
 /* ---- the verb ---- */
 
 static int live_show(struct live_call *call)
 {
 	struct umf_blk *blk = call->blk;
 	const struct umf_blk_live *live = &blk->live;
-	int len;
+	u64 entries;
+	int len, err;
 
 	len = scnprintf(call->reply, REPLY_LEN,
 			"%.200s: %llu sectors, %u files, commit: ", blk->file,
@@ -438,17 +462,25 @@ static int live_show(struct live_call *call)
 	else
 		scnprintf(call->reply + len, REPLY_LEN - len, "%s",
 			  live->error ? umf_file_error(live->error) : "none");
+	if (!call->blk->image->log)
+		return 0;
+	err = umf_wlog_state(call->blk->image, &entries);
+	len = strlen(call->reply);
+	scnprintf(call->reply + len, REPLY_LEN - len, ", log: %llu entries%s%s",
+		  entries, err ? ", " : "", err ? umf_file_error(err) : "");
 	return 0;
 }
 
 static const struct live_verb {
 	const char *name;
 	int (*run)(struct live_call *call);
+	bool text;		/* its argument is the rest of the line */
 } live_verbs[] = {
 	{ "", live_show },
 	{ "snapshot", live_snapshot },
 	{ "commit", live_commit },
 	{ "resize", live_resize },
+	{ "mark", live_mark, true },
 };
 
 static void call_work(struct work_struct *work)
@@ -476,7 +508,8 @@ static void live_request(struct mc_request *req)
 {
 	char *text = req->request.data + strlen("disk");
 	const char *name = next_word(&text), *verb = next_word(&text);
-	struct live_call call = { .arg = next_word(&text) };
+	const struct live_verb *found = NULL;
+	struct live_call call = {};
 	static char reply[REPLY_LEN];	/* one request at a time */
 	unsigned int i;
 	bool bad = true;
@@ -485,14 +518,19 @@ static void live_request(struct mc_request *req)
 	*reply = '\0';
 	for (i = 0; i < ARRAY_SIZE(live_verbs); i++)
 		if (!strcmp(live_verbs[i].name, verb))
-			call.run = live_verbs[i].run;
+			found = &live_verbs[i];
+	if (found)
+		call.run = found->run;
+	call.arg = found && found->text ? strim(text) : next_word(&text);
+	if (found && found->text)
+		text = "";
 	call.blk = umf_blk_get(name);
 	if (!*call.arg)
 		call.arg = NULL;
 	if (!call.blk) {
 		fail(&call, -ENODEV, "%.60s: no such disk; " USAGE, name);
 	} else if (!call.run) {
-		fail(&call, -EINVAL, "%.60s: must be snapshot, commit or resize",
+		fail(&call, -EINVAL, "%.60s: must be snapshot, commit, resize or mark",
 		     verb);
 	} else if (*skip_spaces(text)) {
 		fail(&call, -EINVAL, "%.60s: not expected", skip_spaces(text));

@@ -14,6 +14,7 @@
 #include <linux/file.h>
 #include <linux/init.h>
 #include <linux/mutex.h>
+#include <linux/reboot.h>
 #include <linux/sizes.h>
 #include <linux/slab.h>
 #include <linux/string.h>
@@ -26,7 +27,7 @@
 #define CACHE_DEFAULT	SZ_8M
 
 #define OPTIONS "backing=<file> ro shared order=strict cache=none|volatile[:size] " \
-		"serial=<20 characters> logical=512|4096"
+		"serial=<20 characters> logical=512|4096 log=<file>"
 
 static DEFINE_MUTEX(umf_blks_lock);	/* umf_blks and what is in it */
 static struct umf_blk *umf_blks[UNITS];
@@ -149,7 +150,8 @@ static bool map_request(struct umf_blk_cmd *cmd, struct request *rq)
 {
 	struct umf_io *io = &cmd->io;
 
-	io->flags = rq->cmd_flags & REQ_FUA ? UMF_IO_FUA : 0;
+	io->flags = (rq->cmd_flags & REQ_FUA ? UMF_IO_FUA : 0) |
+		    (rq->cmd_flags & REQ_META ? UMF_IO_META : 0);
 	io->nvec = 0;
 	io->sector = blk_rq_pos(rq);
 	io->nr = blk_rq_sectors(rq);
@@ -377,6 +379,8 @@ static int parse_options(char *text, struct umf_blk_options *opt, char *error)
 		} else if (!strcmp(word, "serial") && val && *val &&
 			   strlen(val) < UMF_BLK_SERIAL_LEN) {
 			opt->serial = val;
+		} else if (!strcmp(word, "log") && val && *val) {
+			opt->log = val;
 		} else if (!strcmp(word, "logical") && val &&
 			   (!strcmp(val, "512") || !strcmp(val, "4096"))) {
 			opt->logical = val[0] == '5' ? 512 : 4096;
@@ -387,7 +391,38 @@ static int parse_options(char *text, struct umf_blk_options *opt, char *error)
 			return -EINVAL;
 		}
 	}
+	if (opt->log && (opt->ro || opt->shared)) {
+		snprintf(error, UMF_BLK_ERROR_LEN,
+			 "log=%.200s: %s", opt->log,
+			 opt->ro ? "nothing is written to a disk with ro" :
+				   "what others write with shared is not in it");
+		return -EINVAL;
+	}
 	return 0;
+}
+
+static int open_log(struct umf_blk *blk, const char *path, char *error)
+{
+	int err = umf_wlog_open(path, &blk->image->log);
+	const char *why = umf_file_error(err);
+
+	if (err == -EEXIST)
+		why = "is something else; name a new file";
+	else if (err == -EBADMSG)
+		why = "was cut off; replay it, then name a new file";
+	else if (err == -EAGAIN)
+		why = "in use by another guest or program";
+	if (err)
+		snprintf(error, UMF_BLK_ERROR_LEN, "log=%.200s: %s", path, why);
+	return err;
+}
+
+/* Nobody uses the disk any more. */
+static void close_image(struct umf_blk *blk)
+{
+	if (blk->image->log)
+		umf_wlog_close(blk->image->log);
+	umf_image_close(blk->image);
 }
 
 static int umf_blk_create(unsigned int unit, const char *text, char *error)
@@ -440,7 +475,10 @@ static int umf_blk_create(unsigned int unit, const char *text, char *error)
 		snprintf(error, UMF_BLK_ERROR_LEN, "out of memory");
 		goto out_pool;
 	}
-	err = add_disk_of(blk, &opt, error);
+	if (opt.log)
+		err = open_log(blk, opt.log, error);
+	if (!err)
+		err = add_disk_of(blk, &opt, error);
 	if (err)
 		goto out_power;
 	umf_blks[unit] = blk;
@@ -456,13 +494,22 @@ out_power:
 out_pool:
 	umf_io_pool_stop(blk->pool);
 out_image:
-	umf_image_close(blk->image);
+	close_image(blk);
 out_free:
 	kfree(copy);
 	if (blk)
 		kfree(blk->spec);
 	kfree(blk);
 	return err;
+}
+
+static void end_log(struct umf_blk *blk)
+{
+	int err = blk->image->log ? umf_wlog_end(blk->image) : 0;
+
+	if (err)
+		pr_err("umf%c: its log is not complete (%s)\n", 'a' + blk->unit,
+		       umf_file_error(err));
 }
 
 static void umf_blk_destroy(struct umf_blk *blk)
@@ -474,7 +521,8 @@ static void umf_blk_destroy(struct umf_blk *blk)
 	blk_mq_free_tag_set(&blk->tags);
 	umf_power_del(blk);
 	umf_io_pool_stop(blk->pool);
-	umf_image_close(blk->image);
+	end_log(blk);
+	close_image(blk);
 	kfree(blk->words);
 	kfree(blk->spec);
 	kfree(blk);
@@ -528,13 +576,32 @@ static int __init umf_blk_setup(char *text)
 __uml_help(umf_blk_setup,
 	   "umf[a-z]=<file>[,backing=<file>][,ro][,shared][,order=strict]\n"
 	   "        [,cache=none|volatile[:size]][,serial=<text>]\n"
-	   "        [,logical=512|4096]\n"
+	   "        [,logical=512|4096][,log=<file>]\n"
 	   "    A disk, /dev/umfa to /dev/umfz: a raw image or a COW file of the\n"
-	   "    host. With backing=, a COW file that is not there is made.\n\n"
+	   "    host. With backing=, a COW file that is not there is made. With\n"
+	   "    log=, all that is written is logged as dm-log-writes does it.\n\n"
 );
 
 /* as __setup(): the list of documented ones is the kernel's */
 __setup_param("umf", umf_blk_setup, umf_blk_setup, 0);
+
+/* The guest ends in good order: its logs have all of it. */
+static int umf_blk_reboot(struct notifier_block *block, unsigned long action,
+			  void *data)
+{
+	int unit;
+
+	mutex_lock(&umf_blks_lock);
+	for (unit = 0; unit < UNITS; unit++)
+		if (umf_blks[unit])
+			end_log(umf_blks[unit]);
+	mutex_unlock(&umf_blks_lock);
+	return NOTIFY_DONE;
+}
+
+static struct notifier_block umf_blk_at_reboot = {
+	.notifier_call = umf_blk_reboot,
+};
 
 /* mconsole runs one request at a time and copies the text before the next. */
 static char umf_blk_error[UMF_BLK_ERROR_LEN];
@@ -629,6 +696,7 @@ static int __init umf_blk_init(void)
 			pr_err("umf%c: %s\n", 'a' + unit, umf_blk_error);
 	mutex_unlock(&umf_blks_lock);
 	mconsole_register_dev(&umf_blk_mc);
+	register_reboot_notifier(&umf_blk_at_reboot);
 	return 0;
 }
 device_initcall(umf_blk_init);

@@ -206,6 +206,9 @@ void umf_io_pool_submit(struct umf_io_pool *pool, struct umf_io *io, bool kick)
 {
 	bool wake;
 
+	/* what is done from here on it does not speak of */
+	if (io && io->op == UMF_IO_FLUSH && pool->image->log)
+		io->before = umf_wlog_now(pool->image);
 	umf_lock(&pool->lock);
 	if (io) {
 		io->next = NULL;

@@ -59,7 +59,7 @@ refused "a name that is taken" "s1: cannot be made \(File exists\)" umfa snapsho
 check_fails "... leaves nothing" test -e d.new
 refused "no name" "needs the name" umfa snapshot
 refused "no disk" "umfz: no such disk" umfz snapshot x
-refused "an unknown verb" "fly: must be snapshot, commit or resize" umfa fly
+refused "an unknown verb" "fly: must be snapshot, commit, resize or mark" umfa fly
 refused "a word too many" "more: not expected" umfa snapshot x more
 expect_map "nothing is changed" d1 umfa 500 "0 99 v1, 100 199 v2, 200 399 v3, 400 499 v1"
 like "disk tells" "$(disk umfa)" "d: 16384 sectors, 3 files, commit: none"
