@@ -11,11 +11,12 @@ _umf_cow()
 	done
 	case $before in
 	-O | --format) list='raw cow qcow2' ;;
-	-s | --size | -n | --depth) return ;;
+	--at) list='flush mark entry' ;;
+	-s | --size | -n | --depth | --until | --entries | --check | --from) return ;;
 	-b | --backing) mapfile -t COMPREPLY < <(compgen -f -- "$cur") && return ;;
 	*)
 		case $verb in
-		'') list='create info check snapshot clone rollback merge convert mount --help --version' ;;
+		'') list='create info check snapshot clone rollback merge convert mount replay --help --version' ;;
 		create) list='--backing --size --relative --force' ;;
 		info) list='--backing --json' ;;
 		check) list='--backing --json --repair' ;;
@@ -24,11 +25,12 @@ _umf_cow()
 		merge) list='--backing --in-place --depth --relative --force' ;;
 		convert) list='--backing --format --relative --force' ;;
 		mount) list='--backing --write --foreground' ;;
+		replay) list='--until --entries --check --at --from' ;;
 		esac
 		[[ -z $verb ]] || list+=' --quiet --progress'
 		;;
 	esac
-	if [[ -n $verb && $cur != -* && $before != -O && $before != --format ]]; then
+	if [[ -n $verb && $cur != -* && $before != -O && $before != --format && $before != --at ]]; then
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 	else
 		mapfile -t COMPREPLY < <(compgen -W "$list" -- "$cur")

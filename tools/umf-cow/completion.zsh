@@ -9,7 +9,7 @@ _umf_cow()
 	common=('(-q --quiet)'{-q,--quiet}'[say nothing but errors]' '--progress[tell how far it is]')
 
 	if (( CURRENT == 2 )); then
-		compadd -- create info check snapshot clone rollback merge convert mount --help --version
+		compadd -- create info check snapshot clone rollback merge convert mount replay --help --version
 		return
 	fi
 	verb=$words[2]
@@ -24,6 +24,7 @@ _umf_cow()
 	rollback) _arguments $common '*:file:_files' ;;
 	merge) _arguments $common {-b,--backing}'[backing file]:file:_files' --in-place {-n,--depth}'[files]:number:' --relative {-f,--force} '*:file:_files' ;;
 	convert) _arguments $common {-b,--backing}'[backing file]:file:_files' {-O,--format}'[format]:format:(raw cow qcow2)' --relative {-f,--force} '*:file:_files' ;;
+	replay) _arguments $common '--until[mark]:mark:' '--entries[number]:number:' '--check[shell command]:command:' '--at[where]:where:(flush mark entry)' '--from[mark]:mark:' '*:file:_files' ;;
 	mount) _arguments $common {-b,--backing}'[backing file]:file:_files' {-w,--write} --foreground '*:file:_files' ;;
 	esac
 }

@@ -15,7 +15,8 @@
 #include "tool.h"
 
 enum { OPT_JSON = 256, OPT_REPAIR, OPT_COPY, OPT_IN_PLACE, OPT_RELATIVE,
-       OPT_FOREGROUND, OPT_PROGRESS, OPT_VERSION };
+       OPT_FOREGROUND, OPT_PROGRESS, OPT_VERSION, OPT_CHECK, OPT_AT, OPT_FROM,
+       OPT_UNTIL, OPT_ENTRIES };
 
 static const struct option options[] = {
 	{ "backing", required_argument, NULL, 'b' },
@@ -32,6 +33,11 @@ static const struct option options[] = {
 	{ "relative", no_argument, NULL, OPT_RELATIVE },
 	{ "foreground", no_argument, NULL, OPT_FOREGROUND },
 	{ "progress", no_argument, NULL, OPT_PROGRESS },
+	{ "check", required_argument, NULL, OPT_CHECK },
+	{ "at", required_argument, NULL, OPT_AT },
+	{ "from", required_argument, NULL, OPT_FROM },
+	{ "until", required_argument, NULL, OPT_UNTIL },
+	{ "entries", required_argument, NULL, OPT_ENTRIES },
 	{ "version", no_argument, NULL, OPT_VERSION },
 	{ "help", no_argument, NULL, 'h' },
 	{ }
@@ -70,6 +76,10 @@ static const struct verb {
 	{ "mount", "[-w] [-b <backing>] [--foreground] <image> <folder or file>",
 	  "shows the disk as a file (FUSE); fusermount3 -u ends that",
 	  " write backing foreground ", 2, 2, verb_mount },
+	{ "replay", "[--until <mark>] [--entries <n>] <log>\n"
+	  "         [<image> [--check <command> [--at flush|mark|entry] [--from <mark>]]]",
+	  "lists a write log; or does it again to an image as it was before",
+	  " until entries check at from ", 1, 2, verb_replay },
 };
 
 #define NR_VERBS	(sizeof(verbs) / sizeof(*verbs))
@@ -129,10 +139,15 @@ static void help(void)
 	       "  --repair         mend what can be mended without a guess\n"
 	       "  --json           print JSON\n"
 	       "  --foreground     do not go to the background\n"
+	       "  --check C        shell command on each $IMAGE that replay makes; $MARK, $ENTRY\n"
+	       "  --at WHERE       check at each flush and FUA (flush), mark or entry\n"
+	       "  --from M         the first check is at that mark\n"
+	       "  --until M        replay no more behind that mark\n"
+	       "  --entries N      replay only the first N\n"
 	       "  --progress       tell how far it is even if stderr is no terminal\n"
 	       "  --help, --version\n"
 	       "\n"
-	       "Exit status: 0 done, 1 refused or failed, 2 usage, 3 check found something.\n");
+	       "Exit status: 0 done, 1 refused or failed, 2 usage, 3 check found something, or --check failed.\n");
 }
 
 static u64 parse_size(const char *word)
@@ -165,6 +180,17 @@ static enum tool_format parse_format(const char *word)
 	if (!strcmp(word, "qcow2"))
 		return FORMAT_QCOW2;
 	usage("--format %s: must be raw, cow or qcow2", word);
+}
+
+static enum tool_at parse_at(const char *word)
+{
+	if (!strcmp(word, "flush"))
+		return AT_FLUSH;
+	if (!strcmp(word, "mark"))
+		return AT_MARK;
+	if (!strcmp(word, "entry"))
+		return AT_ENTRY;
+	usage("--at %s: must be flush, mark or entry", word);
 }
 
 static void parse_option(struct tool *tool, int opt)
@@ -216,6 +242,23 @@ static void parse_option(struct tool *tool, int opt)
 		break;
 	case OPT_PROGRESS:
 		tool->progress = true;
+		break;
+	case OPT_CHECK:
+		tool->check = optarg;
+		break;
+	case OPT_AT:
+		tool->at = parse_at(optarg);
+		break;
+	case OPT_FROM:
+		tool->from = optarg;
+		break;
+	case OPT_UNTIL:
+		tool->until = optarg;
+		break;
+	case OPT_ENTRIES:
+		if (!units_u64(optarg, &n) || !n)
+			usage("--entries %s: must be 1 or more", optarg);
+		tool->entries = n;
 		break;
 	case OPT_VERSION:
 		puts(NAME " " UMF_COW_VERSION);

@@ -26,8 +26,14 @@ enum tool_exit {
 
 enum tool_format { FORMAT_NONE, FORMAT_RAW, FORMAT_COW, FORMAT_QCOW2 };
 
+/* Where replay checks. */
+enum tool_at { AT_DEFAULT, AT_FLUSH, AT_MARK, AT_ENTRY };
+
 struct tool {
 	char *backing;
+	char *check, *from, *until;	/* replay: a command, two marks */
+	enum tool_at at;
+	u64 entries;		/* 0: all */
 	u64 size;		/* bytes; 0: not said */
 	unsigned int depth;	/* 0: not said */
 	enum tool_format format;
@@ -51,6 +57,7 @@ int verb_rollback(const struct tool *tool, int argc, char **argv);
 int verb_merge(const struct tool *tool, int argc, char **argv);
 int verb_convert(const struct tool *tool, int argc, char **argv);
 int verb_mount(const struct tool *tool, int argc, char **argv);
+int verb_replay(const struct tool *tool, int argc, char **argv);
 
 /* ---- files.c: images, locks, deltas ---- */
 
