@@ -31,10 +31,9 @@
 #include <time.h>
 #include <unistd.h>
 #include <os.h>
-#include "blk_io.h"
 #include "blk_lock.h"
+#include "blk_run.h"
 
-#define VEC_MAX		64
 #define ZEROES_LEN	65536
 #define SLOW_WRITE	5000000LL	/* ns: it waited for the disk */
 #define SLOW_TIME	1000000000LL	/* ns until the next try */
@@ -50,24 +49,24 @@ static const char zeroes[ZEROES_LEN];
 
 /* ---- the gate in front of an image's layers ---- */
 
-static void leave(struct umf_image *image)
+void umf_io_leave(struct umf_image *image)
 {
 	__atomic_sub_fetch(&image->inside, 1, __ATOMIC_SEQ_CST);
 }
 
-static bool try_enter(struct umf_image *image)
+bool umf_io_enter(struct umf_image *image)
 {
 	__atomic_add_fetch(&image->inside, 1, __ATOMIC_SEQ_CST);
 	if (!__atomic_load_n(&image->closed, __ATOMIC_SEQ_CST))
 		return true;
-	leave(image);
+	umf_io_leave(image);
 	return false;
 }
 
 /* It is never closed for long. */
 static void enter(struct umf_image *image)
 {
-	while (!try_enter(image))
+	while (!umf_io_enter(image))
 		syscall(__NR_futex, &image->closed, FUTEX_WAIT_PRIVATE, 1,
 			NULL, NULL, 0);
 }
@@ -87,14 +86,7 @@ void umf_io_gate_open(struct umf_image *image)
 
 /* ---- one operation ---- */
 
-/* Where an operation is in its guest memory. */
-struct place {
-	const struct umf_io_vec *vec;
-	unsigned int nvec;
-	unsigned long skip;	/* bytes of the first that are done */
-};
-
-static void advance(struct place *place, unsigned long len)
+static void advance(struct umf_place *place, unsigned long len)
 {
 	while (len) {
 		unsigned long left = place->vec->len - place->skip;
@@ -110,14 +102,14 @@ static void advance(struct place *place, unsigned long len)
 	}
 }
 
-/* The next @len bytes of it, or the VEC_MAX pieces they begin with. */
-static int pieces(const struct place *place, unsigned long len,
+/* The next @len bytes of it, or the UMF_CALL_VECS pieces they begin with. */
+static int pieces(const struct umf_place *place, unsigned long len,
 		  struct iovec *iov)
 {
 	unsigned long skip = place->skip;
 	unsigned int i;
 
-	for (i = 0; len && i < place->nvec && i < VEC_MAX; i++) {
+	for (i = 0; len && i < place->nvec && i < UMF_CALL_VECS; i++) {
 		unsigned long part = place->vec[i].len - skip;
 
 		if (part > len)
@@ -130,9 +122,9 @@ static int pieces(const struct place *place, unsigned long len,
 	return i;
 }
 
-static void clear(struct place *place, unsigned long len)
+static void clear(struct umf_place *place, unsigned long len)
 {
-	struct iovec iov[VEC_MAX];
+	struct iovec iov[UMF_CALL_VECS];
 	unsigned long done;
 	int i, n;
 
@@ -147,58 +139,22 @@ static void clear(struct place *place, unsigned long len)
 	}
 }
 
-static int read_file(struct umf_image *image, const struct umf_layer *layer,
-		     struct place *place, u64 at, unsigned long len,
-		     bool nowait)
+/* ---- calls of the host ---- */
+
+/* Makes it, in the caller's thread. */
+static long make_call(const struct umf_call *call, int flags)
 {
-	struct iovec iov[VEC_MAX];
-	ssize_t n;
+	long n;
 
-	while (len) {
-		int count = pieces(place, len, iov);
-
-		CATCH_EINTR(n = preadv2(layer->fd, iov, count,
-					layer->data_offset + at,
-					nowait ? RWF_NOWAIT : 0));
-		if (n < 0) {
-			if (nowait && errno != EAGAIN)
-				image->no_nowait = true;
-			return nowait ? -EAGAIN : -errno;
-		}
-		if (!n) {
-			/* a last sector that the file holds in part */
-			if (at < layer->size)
-				return nowait ? -EAGAIN : -EIO;
-			clear(place, len);
-			return 0;
-		}
-		advance(place, n);
-		at += n;
-		len -= n;
-	}
-	return 0;
-}
-
-static int write_file(const struct umf_layer *layer, struct place *place,
-		      u64 at, unsigned long len, int flags)
-{
-	struct iovec iov[VEC_MAX];
-	ssize_t n;
-
-	while (len) {
-		int count = pieces(place, len, iov);
-
-		CATCH_EINTR(n = pwritev2(layer->fd, iov, count,
-					 layer->data_offset + at, flags));
-		if (n < 0)
-			return -errno;
-		if (!n)
-			return -ENOSPC;
-		advance(place, n);
-		at += n;
-		len -= n;
-	}
-	return 0;
+	if (call->kind == UMF_CALL_READ)
+		n = preadv2(call->fd, call->iov, call->n, call->offset,
+			    call->flags | flags);
+	else if (call->kind == UMF_CALL_WRITE)
+		n = pwritev2(call->fd, call->iov, call->n, call->offset,
+			     call->flags | flags);
+	else
+		n = fdatasync(call->fd);
+	return n < 0 ? -errno : n;
 }
 
 static int sync_file(struct umf_image *image)
@@ -245,62 +201,202 @@ static int change_map(struct umf_image *image, const struct umf_layer *top,
 	return err;
 }
 
-/* The data of these sectors is written: says so where the file does not. */
-static int mark(struct umf_image *image, u64 sector, u64 nr)
+/* Does the file not say yet that it has these sectors? */
+static bool unmarked(const struct umf_image *image, u64 sector, u64 nr,
+		     u64 *bit, u64 *n)
 {
 	const struct umf_layer *top = &image->layer[0];
+
+	if (!top->map)
+		return false;
+	*bit = sector >> top->shift;
+	*n = ((sector + nr - 1) >> top->shift) - *bit + 1;
+	return !umf_map_test(top->map, *bit) ||
+	       umf_map_run(top->map, *bit, *n) != *n;
+}
+
+/* ---- reads, writes and flushes, call by call ---- */
+
+static bool over(struct umf_run *run, int result)
+{
+	run->result = result;
+	return false;
+}
+
+/* The call for what is left of the piece. */
+static bool piece_call(struct umf_run *run)
+{
+	struct umf_call *call = &run->call;
+
+	call->kind = run->stage == UMF_STAGE_READ ? UMF_CALL_READ :
+						    UMF_CALL_WRITE;
+	call->fd = run->layer->fd;
+	call->offset = run->layer->data_offset + run->at;
+	call->n = pieces(&run->place, run->len, call->iov);
+	return true;
+}
+
+/* The next sectors that one layer holds. */
+static bool read_piece(struct umf_run *run)
+{
+	struct umf_image *image = run->image;
+	u64 n;
+
+	if (!run->nr)
+		return over(run, 0);
+	run->layer = &image->layer[umf_chain_find(image->layer, image->layers,
+						  run->sector, run->nr, &n)];
+	run->at = run->sector * UMF_SECTOR;
+	run->len = n * UMF_SECTOR;
+	run->sector += n;
+	run->nr -= n;
+	return piece_call(run);
+}
+
+static bool sync_call(struct umf_run *run, enum umf_stage stage)
+{
+	int err = __atomic_load_n(&run->image->sync_error, __ATOMIC_RELAXED);
+
+	if (err)
+		return over(run, err);
+	run->stage = stage;
+	run->call.kind = UMF_CALL_SYNC;
+	run->call.fd = run->image->layer[0].fd;
+	return true;
+}
+
+/* Its data is written, and synced where that comes first: says so. */
+static bool mark_written(struct umf_run *run)
+{
+	struct umf_image *image = run->image;
+	const struct umf_io *io = run->io;
+	u64 bit, n;
+	int err = 0;
+
+	if (unmarked(image, io->sector, io->nr, &bit, &n)) {
+		if (image->strict && run->stage != UMF_STAGE_SYNC_DATA)
+			return sync_call(run, UMF_STAGE_SYNC_DATA);
+		err = change_map(image, &image->layer[0], bit, n, true);
+	}
+	if (!err && (io->flags & UMF_IO_FUA) && image->layer[0].map)
+		return sync_call(run, UMF_STAGE_SYNC_ALL);
+	return over(run, err);
+}
+
+bool umf_run_begin(struct umf_run *run, struct umf_image *image,
+		   const struct umf_io *io)
+{
+	const struct umf_layer *top = &image->layer[0];
+
+	run->image = image;
+	run->io = io;
+	run->place = (struct umf_place) { io->vec, io->nvec, 0 };
+	run->sector = io->sector;
+	run->nr = io->nr;
+	run->call.flags = 0;
+	if (io->op == UMF_IO_READ) {
+		run->stage = UMF_STAGE_READ;
+		return read_piece(run);
+	}
+	if (io->op == UMF_IO_FLUSH) {
+		if (!image->writable)
+			return over(run, 0);
+		return sync_call(run, UMF_STAGE_SYNC_ALL);
+	}
+	if (io->flags & UMF_IO_FUA) {
+		if (image->sync_error)
+			return over(run, image->sync_error);
+		/* with bits to write there is one sync for both */
+		if (!top->map)
+			run->call.flags = RWF_DSYNC;
+	}
+	run->stage = UMF_STAGE_WRITE;
+	run->layer = top;
+	run->at = io->sector * UMF_SECTOR;
+	run->len = io->nr * UMF_SECTOR;
+	return piece_call(run);
+}
+
+/* A sync may have lost what the next one no longer knows of. */
+static bool synced(struct umf_run *run, long n)
+{
+	if (n < 0) {
+		__atomic_store_n(&run->image->sync_error, n, __ATOMIC_RELAXED);
+		return over(run, n);
+	}
+	if (run->stage == UMF_STAGE_SYNC_DATA)
+		return mark_written(run);
+	return over(run, 0);
+}
+
+bool umf_run_next(struct umf_run *run, long n)
+{
+	if (n == -EINTR)
+		return true;
+	if (run->call.kind == UMF_CALL_SYNC)
+		return synced(run, n);
+	if (n < 0)
+		return over(run, n);
+	if (!n && run->stage == UMF_STAGE_WRITE)
+		return over(run, -ENOSPC);
+	if (!n) {
+		/* a last sector that the file holds in part */
+		if (run->at < run->layer->size)
+			return over(run, -EIO);
+		clear(&run->place, run->len);
+		return read_piece(run);
+	}
+	advance(&run->place, n);
+	run->at += n;
+	run->len -= n;
+	if (run->len)
+		return piece_call(run);
+	return run->stage == UMF_STAGE_READ ? read_piece(run) :
+					      mark_written(run);
+}
+
+static int run_all(struct umf_image *image, const struct umf_io *io)
+{
+	struct umf_run run;
+	bool more = umf_run_begin(&run, image, io);
+
+	while (more)
+		more = umf_run_next(&run, make_call(&run.call, 0));
+	return run.result;
+}
+
+/* A read of what the host has in its memory; else -EAGAIN. */
+static int read_now(struct umf_image *image, const struct umf_io *io)
+{
+	struct umf_run run;
+	bool more = umf_run_begin(&run, image, io);
+	long n;
+
+	while (more) {
+		n = make_call(&run.call, RWF_NOWAIT);
+		if (n < 0 && n != -EINTR) {
+			if (n != -EAGAIN)
+				image->no_nowait = true;
+			return -EAGAIN;
+		}
+		more = umf_run_next(&run, n);
+	}
+	/* what is wrong with it, a thread finds out */
+	return run.result ? -EAGAIN : 0;
+}
+
+/* ---- the others ---- */
+
+/* Zeros are there: says so. */
+static int mark(struct umf_image *image, u64 sector, u64 nr)
+{
 	u64 bit, n;
 	int err;
 
-	if (!top->map)
+	if (!unmarked(image, sector, nr, &bit, &n))
 		return 0;
-	bit = sector >> top->shift;
-	n = ((sector + nr - 1) >> top->shift) - bit + 1;
-	if (umf_map_test(top->map, bit) && umf_map_run(top->map, bit, n) == n)
-		return 0;
-	if (image->strict) {
-		err = sync_file(image);
-		if (err)
-			return err;
-	}
-	return change_map(image, top, bit, n, true);
-}
-
-static int do_read(struct umf_image *image, const struct umf_io *io,
-		   bool nowait)
-{
-	struct place place = { io->vec, io->nvec, 0 };
-	u64 sector = io->sector, left = io->nr, run;
-	int err = 0;
-
-	while (left && !err) {
-		unsigned int i = umf_chain_find(image->layer, image->layers,
-						sector, left, &run);
-
-		err = read_file(image, &image->layer[i], &place,
-				sector * UMF_SECTOR, run * UMF_SECTOR, nowait);
-		sector += run;
-		left -= run;
-	}
-	return err;
-}
-
-static int do_write(struct umf_image *image, const struct umf_io *io)
-{
-	struct place place = { io->vec, io->nvec, 0 };
-	const struct umf_layer *top = &image->layer[0];
-	bool dsync = (io->flags & UMF_IO_FUA) && !top->map;
-	int err;
-
-	if (io->flags & UMF_IO_FUA && image->sync_error)
-		return image->sync_error;
-	err = write_file(top, &place, io->sector * UMF_SECTOR,
-			 io->nr * UMF_SECTOR, dsync ? RWF_DSYNC : 0);
-	if (!err)
-		err = mark(image, io->sector, io->nr);
-	if (!err && (io->flags & UMF_IO_FUA) && !dsync)
-		err = sync_file(image);
-	return err;
+	err = image->strict ? sync_file(image) : 0;
+	return err ? err : change_map(image, &image->layer[0], bit, n, true);
 }
 
 static int punch(const struct umf_layer *top, u64 sector, u64 nr)
@@ -393,7 +489,7 @@ static int write_at_once(struct umf_image *image, const struct umf_io *io)
 	if ((io->flags & UMF_IO_FUA) || (image->strict && image->layer[0].map) ||
 	    image->log || start < image->slow_until)
 		return -EAGAIN;
-	err = do_write(image, io);
+	err = run_all(image, io);
 	end = now_ns();
 	if (end - start > SLOW_WRITE)
 		image->slow_until = end + SLOW_TIME;
@@ -407,7 +503,7 @@ static int do_flush(struct umf_image *image, const struct umf_io *io)
 
 	if (image->log && !before)
 		before = umf_wlog_now(image);
-	err = image->writable ? sync_file(image) : 0;
+	err = run_all(image, io);
 	return err || !image->log ? err : umf_wlog_flush(image, before);
 }
 
@@ -416,7 +512,7 @@ static int change(struct umf_image *image, const struct umf_io *io)
 {
 	switch (io->op) {
 	case UMF_IO_WRITE:
-		return do_write(image, io);
+		return run_all(image, io);
 	case UMF_IO_DISCARD:
 		return do_discard(image, io);
 	case UMF_IO_ZEROES:
@@ -430,7 +526,7 @@ static int exec(struct umf_image *image, const struct umf_io *io)
 {
 	switch (io->op) {
 	case UMF_IO_READ:
-		return do_read(image, io, false);
+		return run_all(image, io);
 	case UMF_IO_FLUSH:
 		return do_flush(image, io);
 	default:
@@ -445,7 +541,7 @@ int umf_io_exec(struct umf_image *image, const struct umf_io *io)
 
 	enter(image);
 	err = exec(image, io);
-	leave(image);
+	umf_io_leave(image);
 	return err;
 }
 
@@ -453,13 +549,13 @@ int umf_io_exec_now(struct umf_image *image, const struct umf_io *io)
 {
 	int err = -EAGAIN;
 
-	if (!try_enter(image))
+	if (!umf_io_enter(image))
 		return err;
 	if (io->op == UMF_IO_READ && !image->no_nowait)
-		err = do_read(image, io, true);
+		err = read_now(image, io);
 	else if (io->op == UMF_IO_WRITE)
 		err = write_at_once(image, io);
-	leave(image);
+	umf_io_leave(image);
 	return err;
 }
 
@@ -509,25 +605,33 @@ static int copy_down(struct umf_image *image, u64 sector, u64 n,
 		     const struct umf_io_vec *room)
 {
 	const struct umf_layer *top = &image->layer[0], *below = top + 1;
-	struct umf_io_vec vec = *room;
-	u64 part, at, len;
-	int err = 0;
+	u64 at, part, len;
+	long got;
+	int err;
 
-	for (; n && !err; sector += part, n -= part) {
-		struct place from = { &vec, 1, 0 }, to = from;
-
+	for (; n; sector += part, n -= part) {
 		part = room->len / UMF_SECTOR;
 		if (part > n)
 			part = n;
-		vec.len = part * UMF_SECTOR;
 		at = sector * UMF_SECTOR;
+		len = part * UMF_SECTOR;
+		got = umf_file_read_some(top->fd, room->base, len,
+					 top->data_offset + at);
+		if (got < 0)
+			return got;
+		/* the last sector may be there in part */
+		if ((u64)got < len && at + got < top->size)
+			return -EIO;
+		memset((char *)room->base + got, 0, len - got);
 		/* a raw file keeps its size, to the byte */
-		len = below->size - at < vec.len ? below->size - at : vec.len;
-		err = read_file(image, top, &from, at, vec.len, false);
-		if (!err)
-			err = write_file(below, &to, at, len, 0);
+		if (len > below->size - at)
+			len = below->size - at;
+		err = umf_file_write(below->fd, room->base, len,
+				     below->data_offset + at);
+		if (err)
+			return err;
 	}
-	return err;
+	return 0;
 }
 
 enum move_step { MOVE_COPY, MOVE_MARK, MOVE_UNMARK, MOVE_FREE };

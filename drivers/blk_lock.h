@@ -4,6 +4,7 @@
 #define __UMF_BLK_LOCK_H
 
 #include <linux/futex.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/syscall.h>
 #include <unistd.h>
