@@ -14,6 +14,7 @@
  *	<folder>/segment	struct umf_seg_header, then one page a port
  *	<folder>/port-NN.bell	FIFO; a byte in it wakes port NN
  *	<folder>/ring-SS-RR	frames from port SS to port RR, made by SS
+ *	<folder>/grow-SS-RR	the same while it is being made, in place of one
  *
  * Locks on `segment` (F_OFD_SETLK): byte 0 while joining, leaving or cleaning
  * up; byte UMF_SEG_LOCK_PORT + NN for as long as port NN lives. The host's
@@ -32,7 +33,7 @@
 #endif
 
 #define UMF_SEG_MAGIC		0x746e656d67665375ULL
-#define UMF_SEG_VERSION		2
+#define UMF_SEG_VERSION		3
 #define UMF_SEG_PORTS		64
 #define UMF_SEG_PAGE		4096
 #define UMF_SEG_LABEL		40
@@ -45,7 +46,7 @@ struct umf_seg_header {
 	u32 version;
 	u32 ports;
 	u32 page;		/* bytes of this header, and of each port's page */
-	u32 ring;		/* data bytes of a ring, a power of two */
+	u32 ring;		/* data bytes of a new ring, a power of two */
 	u32 made_dir;		/* the folder was made with the segment */
 
 	/*
@@ -141,6 +142,7 @@ static inline u64 umf_seg_cut(const struct umf_seg_header *hd,
 #define UMF_RING_MIN		(256 * 1024)
 #define UMF_RING_MAX		(64 * 1024 * 1024)
 #define UMF_RING_MONITOR	(4 * 1024 * 1024)	/* to one, at least */
+#define UMF_RING_GROWN		(1024 * 1024)	/* one that was too small */
 #define UMF_RING_ALIGN		32
 
 struct umf_ring_shared {

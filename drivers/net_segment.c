@@ -20,7 +20,12 @@
  * A ring is valid for one sender generation and one receiver generation. Its
  * sender makes a new one whenever the receiver's generation changes or the ring
  * turns out to be corrupt, and counts it in its slot's serial[]; the receiver
- * maps what that number says.
+ * maps what that number says, once it has read all that is in the one before.
+ *
+ * Rings begin small, as there may be 4032 of them. One that is full again and
+ * again while its receiver does read makes both ends wait for each other after
+ * every few GSO frames: its sender makes a larger one in its place, for a few of
+ * its receivers.
  *
  * Partitions (net_ring.h) live in the slot of the port whose rule they are, and
  * everybody obeys the sum of them in the header. It is made anew whenever a part
@@ -49,6 +54,8 @@
 
 #define JOIN_TRIES	2000		/* milliseconds */
 #define RING_RETRY	(HZ / 10)	/* after a ring could not be made */
+#define GROW_AFTER	16		/* times that a ring was full */
+#define GROW_MOST	4		/* rings of one port that have grown */
 
 struct seg_tx {
 	struct umf_ring_tx ring;
@@ -58,6 +65,8 @@ struct seg_tx {
 	int bell;		/* fd, or -1 */
 	unsigned long retry;	/* jiffies: no new ring before that */
 	bool failed;		/* retry is valid */
+	u32 full_tail;		/* where the reader was when it was last full */
+	unsigned int full;	/* how often it was, each time further on */
 };
 
 struct umf_segment {
@@ -93,6 +102,11 @@ static void ring_name(char *name, unsigned int from, unsigned int to)
 	snprintf(name, NAME_LEN, "ring-%02u-%02u", from, to);
 }
 
+static void grow_name(char *name, unsigned int from, unsigned int to)
+{
+	snprintf(name, NAME_LEN, "grow-%02u-%02u", from, to);
+}
+
 static void bell_name(char *name, unsigned int port)
 {
 	snprintf(name, NAME_LEN, "port-%02u.bell", port);
@@ -110,6 +124,11 @@ static u32 ring_size_of(const struct umf_segment *seg, bool monitor)
 			 seg->ring_size;
 }
 
+static u32 grown_size_of(const struct umf_segment *seg, bool monitor)
+{
+	return max_t(u32, ring_size_of(seg, monitor), UMF_RING_GROWN);
+}
+
 /* ---- the folder ---- */
 
 static void remove_port_files(int dir, unsigned int port)
@@ -123,6 +142,10 @@ static void remove_port_files(int dir, unsigned int port)
 		ring_name(name, port, i);
 		umf_host_unlink(dir, name);
 		ring_name(name, i, port);
+		umf_host_unlink(dir, name);
+		grow_name(name, port, i);
+		umf_host_unlink(dir, name);
+		grow_name(name, i, port);
 		umf_host_unlink(dir, name);
 	}
 }
@@ -929,38 +952,117 @@ u32 umf_segment_tx_tail(const struct umf_segment *seg, unsigned int port)
 	return sh ? READ_ONCE(sh->tail) : 0;
 }
 
-static int make_ring(struct umf_segment *seg, unsigned int port)
+static struct umf_ring_shared *make_ring_file(struct umf_segment *seg,
+					      const char *name, u32 size)
 {
-	u32 size = ring_size_of(seg, seg->monitors & BIT_ULL(port));
-	struct umf_ring_tx *ring = &seg->tx[port].ring;
 	struct umf_ring_shared *sh;
-	char name[NAME_LEN];
 	int fd, err;
 
-	ring_name(name, seg->me, port);
 	umf_host_unlink(seg->dir, name);
 	fd = umf_host_open(seg->dir, name, 1, 1);
 	if (fd < 0)
-		return fd;
+		return ERR_PTR(fd);
 	/* All of it now: a full file system must not become a SIGBUS later. */
 	err = umf_host_alloc(fd, ring_bytes(size));
 	sh = err ? NULL : os_mmap_rw_shared(fd, ring_bytes(size));
 	os_close_file(fd);
-	if (!sh) {
-		umf_host_unlink(seg->dir, name);
-		return err ?: -ENOMEM;
-	}
+	if (sh)
+		return sh;
+	umf_host_unlink(seg->dir, name);
+	return ERR_PTR(err ?: -ENOMEM);
+}
+
+static void use_ring(struct umf_segment *seg, unsigned int port,
+		     struct umf_ring_shared *sh, u32 size)
+{
+	struct seg_tx *tx = &seg->tx[port];
+
 	sh->magic = UMF_RING_MAGIC;
 	sh->size = size;
-	sh->serial = ++seg->tx[port].serial;
+	sh->serial = ++tx->serial;
 	sh->gen = seg->gen;
 	WRITE_ONCE(seg->my->missed[port], 0);
-	ring->sh = sh;
-	ring->size = size;
-	ring->head = 0;
+	tx->ring.sh = sh;
+	tx->ring.size = size;
+	tx->ring.head = 0;
+	tx->full_tail = 0;
+	tx->full = 0;
+}
+
+static void announce_ring(struct umf_segment *seg, unsigned int port)
+{
 	/* pairs with umf_segment_rx_next(): the ring is ready */
 	virt_store_release(&seg->my->serial[port], seg->tx[port].serial);
+}
+
+static int make_ring(struct umf_segment *seg, unsigned int port)
+{
+	u32 size = ring_size_of(seg, seg->monitors & BIT_ULL(port));
+	struct umf_ring_shared *sh;
+	char name[NAME_LEN];
+
+	ring_name(name, seg->me, port);
+	sh = make_ring_file(seg, name, size);
+	if (IS_ERR(sh))
+		return PTR_ERR(sh);
+	use_ring(seg, port, sh, size);
+	announce_ring(seg, port);
 	return 0;
+}
+
+static bool may_grow(const struct umf_segment *seg, unsigned int port)
+{
+	const struct umf_ring_tx *ring = &seg->tx[port].ring;
+	unsigned int i, grown = 0;
+
+	if (ring->size >= grown_size_of(seg, seg->monitors & BIT_ULL(port)))
+		return false;
+	for (i = 0; i < UMF_SEG_PORTS; i++)
+		grown += seg->tx[i].ring.sh &&
+			 seg->tx[i].ring.size > seg->ring_size &&
+			 !(seg->monitors & BIT_ULL(i));
+	return grown < GROW_MOST;
+}
+
+/*
+ * A ring is full. Is it time for a larger one? The receiver has mapped this one,
+ * as it has read from it, so it will come to its end before it takes the other;
+ * and only when that is there does it get the name. True: there is room now.
+ */
+static bool grow_ring(struct umf_segment *seg, unsigned int port)
+{
+	struct seg_tx *tx = &seg->tx[port];
+	u32 tail = READ_ONCE(tx->ring.sh->tail), old_size = tx->ring.size;
+	struct umf_ring_shared *sh, *old = tx->ring.sh;
+	char name[NAME_LEN], new[NAME_LEN];
+	u32 size;
+
+	if (tail == tx->full_tail || ++tx->full < GROW_AFTER)
+		goto out;
+	tx->full = 0;
+	if (!may_grow(seg, port))
+		goto out;
+	size = grown_size_of(seg, seg->monitors & BIT_ULL(port));
+	grow_name(new, seg->me, port);
+	ring_name(name, seg->me, port);
+	sh = make_ring_file(seg, new, size);
+	if (IS_ERR(sh))
+		goto out;
+	use_ring(seg, port, sh, size);
+	if (umf_host_rename(seg->dir, new, name)) {
+		/* There is none that anybody can find; the next is made anew. */
+		tx->ring.sh = NULL;
+		tx->serial--;
+		umf_host_unlink(seg->dir, new);
+		os_unmap_memory(sh, ring_bytes(size));
+	} else {
+		announce_ring(seg, port);
+	}
+	os_unmap_memory(old, ring_bytes(old_size));
+	return tx->ring.sh;
+out:
+	tx->full_tail = tail;
+	return false;
 }
 
 /*
@@ -995,6 +1097,8 @@ int umf_segment_reserve(struct umf_segment *seg, unsigned int port, u32 len,
 			err = umf_ring_reserve(&tx->ring, len, rec);
 			if (err == -EAGAIN)
 				err = -EBADMSG;
+		} else if (err == -EAGAIN && grow_ring(seg, port)) {
+			err = umf_ring_reserve(&tx->ring, len, rec);
 		}
 		if (err != -EBADMSG)
 			return err;
@@ -1120,11 +1224,12 @@ u64 umf_segment_rx_forgotten(struct umf_segment *seg)
 /* Maps the ring its sender's slot announces. */
 static int rx_map(struct umf_segment *seg, unsigned int port, u32 serial)
 {
+	bool monitor = seg->flags & UMF_PORT_MONITOR;
+	u32 size = ring_size_of(seg, monitor);
 	struct umf_ring_rx *rx = &seg->rx[port];
-	u32 size = ring_size_of(seg, seg->flags & UMF_PORT_MONITOR);
-	size_t bytes = ring_bytes(size);
 	struct umf_ring_shared *sh;
 	struct umf_host_info info;
+	size_t bytes = ring_bytes(size);
 	char name[NAME_LEN];
 	int fd, err;
 
@@ -1133,8 +1238,12 @@ static int rx_map(struct umf_segment *seg, unsigned int port, u32 serial)
 	if (fd < 0)
 		return fd;
 	err = umf_host_info(fd, &info);
-	if (!err && info.size != bytes)
-		err = -EBADMSG;
+	if (!err && info.size != bytes) {
+		size = grown_size_of(seg, monitor);
+		bytes = ring_bytes(size);
+		if (info.size != bytes)
+			err = -EBADMSG;
+	}
 	sh = err ? NULL : os_mmap_rw_shared(fd, bytes);
 	os_close_file(fd);
 	if (!sh)

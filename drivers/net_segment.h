@@ -21,6 +21,7 @@ int umf_host_info(int fd, struct umf_host_info *info);
 /* Read-write, close-on-exec, mode 0600, no symlink; made when @create. */
 int umf_host_open(int dir, const char *name, int create, int excl);
 int umf_host_unlink(int dir, const char *name);
+int umf_host_rename(int dir, const char *from, const char *to);
 /* Sets the size and gets all of it from the file system, or fails. */
 int umf_host_alloc(int fd, unsigned long long size);
 /* An exclusive OFD lock on one byte, or -EAGAIN at once. */

@@ -9,6 +9,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -66,6 +67,11 @@ int umf_host_open(int dir, const char *name, int create, int excl)
 int umf_host_unlink(int dir, const char *name)
 {
 	return unlinkat(dir, name, 0) < 0 ? -errno : 0;
+}
+
+int umf_host_rename(int dir, const char *from, const char *to)
+{
+	return renameat(dir, from, dir, to) < 0 ? -errno : 0;
 }
 
 int umf_host_alloc(int fd, unsigned long long size)

@@ -33,7 +33,8 @@ int fuzz_unlink(int dir, const char *name)
 {
 	unsigned int a = 0, b = 0;
 
-	if (sscanf(name, "ring-%u-%u", &a, &b) < 1)
+	if (sscanf(name, "ring-%u-%u", &a, &b) < 1 &&
+	    sscanf(name, "grow-%u-%u", &a, &b) < 1)
 		sscanf(name, "port-%u", &a);
 	return a < FILES && b < FILES ? umf_host_unlink(dir, name) : -ENOENT;
 }
