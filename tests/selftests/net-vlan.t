@@ -38,7 +38,7 @@ in_guest 2 'ip addr add 10.6.0.2/24 dev eth0.5'
 check_fails "who is in VLAN 5 does not hear VLAN 6" guest_exec n1 'ping -c 2 -W 1 -i 0.1 -I eth0.6 10.6.0.2'
 long 2 10.5.0.1 8972
 
-# TCP over a VLAN goes in pieces that are larger than the MTU.
+# TCP over a VLAN goes in pieces that are larger than the MTU: cut up before, it would be half a megabyte of headers.
 in_guest 2 '/net/netprobe sink 5000'
 tx=/sys/class/net/eth0/statistics
 read -r bytes < <(in_guest 1 "cat $tx/tx_bytes")
@@ -46,7 +46,7 @@ read -r got < <(in_guest 2 "cat $tx/rx_bytes")
 rate=$(in_guest 1 '/net/netprobe source 10.5.0.2 5000 64')
 bytes=$(($(in_guest 1 "cat $tx/tx_bytes") - bytes)) got=$(($(in_guest 2 "cat $tx/rx_bytes") - got))
 check "TCP over a VLAN: 64 MiB sent and received ($rate Mbit/s, $((bytes - (64 << 20))) bytes of headers)" \
-	test "$bytes" -ge $((64 << 20)) -a "$got" -ge $((64 << 20)) -a "$bytes" -lt $((65 << 20))
+	test "$bytes" -ge $((64 << 20)) -a "$got" -ge $((64 << 20)) -a "$bytes" -lt $(((64 << 20) + 300000))
 
 # Rules see the tag: match= has VLANs as pcap has.
 rule n1 drop dir=tx match='vlan 5'
