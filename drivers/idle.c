@@ -62,7 +62,7 @@ static void end(struct umf_idle *idle, u64 took, bool found)
 	if (!idle->looking)
 		return;
 	idle->looking = false;
-	idle->left -= min(idle->left, took);
+	idle->left = found ? 0 : idle->left - min(idle->left, took);
 	if (found) {
 		idle->missed = 0;
 	} else if (!idle->left) {
