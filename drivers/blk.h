@@ -57,6 +57,7 @@ struct umf_blk {
 	bool dark;			/* no power; in wq only */
 	struct list_head disks;		/* blk_power.c's */
 	struct umf_io_pool *pool;
+	bool ring;		/* with io_uring in it */
 	struct blk_mq_tag_set tags;
 	struct gendisk *disk;
 	char serial[UMF_BLK_SERIAL_LEN];

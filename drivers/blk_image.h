@@ -10,11 +10,19 @@
 
 #define UMF_BLK_ERROR_LEN	320	/* of a reason, with its NUL */
 
+/* Who does what the host does not do at once. */
+enum umf_engine {
+	UMF_ENGINE_ANY,
+	UMF_ENGINE_URING,
+	UMF_ENGINE_THREADS,
+};
+
 struct umf_blk_options {
 	char *file;
 	char *backing;		/* NULL: what the file's header says */
 	char *serial;		/* NULL: made of the name */
 	char *log;		/* NULL: none; the disk's matter */
+	enum umf_engine engine;	/* the disk's matter, too */
 	bool ro;
 	bool shared;
 	bool strict;

@@ -90,7 +90,7 @@ void umf_io_gate_open(struct umf_image *image);
 /* Does UMF_IO_MOVE; waits. */
 int umf_io_move(struct umf_image *image, struct umf_io *io);
 
-/* ---- threads (blk_pool_user.c) ---- */
+/* ---- the engine: threads (blk_pool_user.c), and a ring ---- */
 
 struct umf_io_pool;
 
@@ -99,7 +99,9 @@ int umf_io_bell(void);
 /* Empties it and takes all that are done, in the order they ended. */
 struct umf_io *umf_io_done(void);
 
-int umf_io_pool_start(struct umf_image *image, struct umf_io_pool **pool);
+/* With @ring, io_uring does most of it; -errno: the host has none for us. */
+int umf_io_pool_start(struct umf_image *image, bool ring,
+		      struct umf_io_pool **pool);
 /*
  * Adds an operation, or none when @io is NULL; with @kick somebody begins with
  * what waits. For callers that have interrupts off.

@@ -27,7 +27,7 @@
 #define CACHE_DEFAULT	SZ_8M
 
 #define OPTIONS "backing=<file> ro shared order=strict cache=none|volatile[:size] " \
-		"serial=<20 characters> logical=512|4096 log=<file>"
+		"serial=<20 characters> logical=512|4096 log=<file> engine=uring|threads"
 
 static DEFINE_MUTEX(umf_blks_lock);	/* umf_blks and what is in it */
 static struct umf_blk *umf_blks[UNITS];
@@ -381,6 +381,10 @@ static int parse_options(char *text, struct umf_blk_options *opt, char *error)
 			opt->serial = val;
 		} else if (!strcmp(word, "log") && val && *val) {
 			opt->log = val;
+		} else if (!strcmp(word, "engine") && val &&
+			   (!strcmp(val, "uring") || !strcmp(val, "threads"))) {
+			opt->engine = val[0] == 'u' ? UMF_ENGINE_URING :
+						      UMF_ENGINE_THREADS;
 		} else if (!strcmp(word, "logical") && val &&
 			   (!strcmp(val, "512") || !strcmp(val, "4096"))) {
 			opt->logical = val[0] == '5' ? 512 : 4096;
@@ -399,6 +403,37 @@ static int parse_options(char *text, struct umf_blk_options *opt, char *error)
 		return -EINVAL;
 	}
 	return 0;
+}
+
+/* io_uring where the host lets us (many containers do not), else threads. */
+static int start_engine(struct umf_blk *blk, enum umf_engine engine,
+			char *error)
+{
+	int err;
+
+	if (engine != UMF_ENGINE_THREADS) {
+		err = umf_io_pool_start(blk->image, true, &blk->pool);
+		blk->ring = !err;
+		if (!err)
+			return 0;
+		snprintf(error, UMF_BLK_ERROR_LEN,
+			 "engine=uring: the host has no io_uring for us (%s)",
+			 umf_file_error(err));
+		if (engine == UMF_ENGINE_URING)
+			return err;
+		pr_info("umf%c: no io_uring (%s), threads do it\n",
+			'a' + blk->unit, umf_file_error(err));
+	}
+	err = umf_io_pool_start(blk->image, false, &blk->pool);
+	if (err)
+		snprintf(error, UMF_BLK_ERROR_LEN, "no thread for it (%s)",
+			 umf_file_error(err));
+	return err;
+}
+
+static const char *engine_name(const struct umf_blk *blk)
+{
+	return blk->ring ? "uring" : "threads";
 }
 
 static int open_log(struct umf_blk *blk, const char *path, char *error)
@@ -463,13 +498,13 @@ static int umf_blk_create(unsigned int unit, const char *text, char *error)
 		snprintf(blk->serial, sizeof(blk->serial), "umf%016llx",
 			 blk->image->id);
 	err = umf_blk_io_init();
-	if (!err)
-		err = umf_io_pool_start(blk->image, &blk->pool);
-	if (err) {
-		snprintf(error, UMF_BLK_ERROR_LEN, "no thread for it (%s)",
+	if (err)
+		snprintf(error, UMF_BLK_ERROR_LEN, "no interrupt for it (%s)",
 			 umf_file_error(err));
+	else
+		err = start_engine(blk, opt.engine, error);
+	if (err)
 		goto out_image;
-	}
 	err = umf_power_add(blk, opt.cache);
 	if (err) {
 		snprintf(error, UMF_BLK_ERROR_LEN, "out of memory");
@@ -482,9 +517,10 @@ static int umf_blk_create(unsigned int unit, const char *text, char *error)
 	if (err)
 		goto out_power;
 	umf_blks[unit] = blk;
-	pr_info("umf%c: %s, %llu sectors, %u file%s%s\n", 'a' + unit, opt.file,
-		(u64)get_capacity(blk->disk), blk->image->layers,
-		blk->image->layers == 1 ? "" : "s", opt.ro ? ", read-only" : "");
+	pr_info("umf%c: %s, %llu sectors, %u file%s%s, %s\n", 'a' + unit,
+		opt.file, (u64)get_capacity(blk->disk), blk->image->layers,
+		blk->image->layers == 1 ? "" : "s", opt.ro ? ", read-only" : "",
+		engine_name(blk));
 	/* the words of it stay in use */
 	blk->words = copy;
 	return 0;
@@ -576,7 +612,7 @@ static int __init umf_blk_setup(char *text)
 __uml_help(umf_blk_setup,
 	   "umf[a-z]=<file>[,backing=<file>][,ro][,shared][,order=strict]\n"
 	   "        [,cache=none|volatile[:size]][,serial=<text>]\n"
-	   "        [,logical=512|4096][,log=<file>]\n"
+	   "        [,logical=512|4096][,log=<file>][,engine=uring|threads]\n"
 	   "    A disk, /dev/umfa to /dev/umfz: a raw image or a COW file of the\n"
 	   "    host. With backing=, a COW file that is not there is made. With\n"
 	   "    log=, all that is written is logged as dm-log-writes does it.\n\n"
@@ -633,9 +669,10 @@ static int umf_blk_mc_get_config(char *text, char *buf, int size, char **error)
 	if (unit >= 0 && !*end)
 		blk = umf_blks[unit];
 	if (blk)
-		len = snprintf(buf, size, "%s\n  %llu sectors, %u files, serial %s",
+		len = snprintf(buf, size, "%s\n  %llu sectors, %u files, serial %s, engine %s",
 			       blk->spec, (u64)get_capacity(blk->disk),
-			       blk->image->layers, blk->serial) + 1;
+			       blk->image->layers, blk->serial,
+			       engine_name(blk)) + 1;
 	else
 		*error = "no such disk";
 	mutex_unlock(&umf_blks_lock);

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The threads of a disk, and their way back. Operations wait in one list per
- * disk. A thread that is about to wait for the host's disk wakes another first.
+ * The threads of a disk, and their way back. Where there is a ring
+ * (blk_uring_user.c), it takes reads, writes and flushes, and threads the rest:
+ * what frees space, what moves, and what is logged. Operations wait in one list
+ * per disk. A thread that is about to wait for the host's disk wakes another first.
  * Done operations go on one list for all disks; whoever makes it non-empty rings
  * the bell, which the kernel's interrupt handler empties. A thread tells of what
  * it has done when it has nothing else to do, after BATCH operations, or before
@@ -14,8 +16,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 #include <os.h>
-#include "blk_io.h"
 #include "blk_lock.h"
+#include "blk_run.h"
 
 #define THREADS		4	/* per disk */
 #define BATCH		16
@@ -63,8 +65,7 @@ struct umf_io *umf_io_done(void)
 	return reverse(__atomic_exchange_n(&done_list, NULL, __ATOMIC_ACQ_REL));
 }
 
-/* Adds a chain, the last operation first, that ends with @tail. */
-static void tell(struct umf_io *head, struct umf_io *tail)
+void umf_io_tell(struct umf_io *head, struct umf_io *tail)
 {
 	struct umf_io *old = __atomic_load_n(&done_list, __ATOMIC_RELAXED);
 	ssize_t n;
@@ -82,6 +83,7 @@ static void tell(struct umf_io *head, struct umf_io *tail)
 
 struct umf_io_pool {
 	struct umf_image *image;
+	struct umf_ring *ring;	/* NULL: none */
 	int lock;		/* of what follows */
 	struct umf_io *first, *last;
 	unsigned int idle;	/* threads that wait for work */
@@ -100,7 +102,7 @@ struct batch {
 static void batch_tell(struct batch *batch)
 {
 	if (batch->n)
-		tell(batch->head, batch->tail);
+		umf_io_tell(batch->head, batch->tail);
 	batch->head = NULL;
 	batch->tail = NULL;
 	batch->n = 0;
@@ -202,13 +204,10 @@ static void *work(void *arg)
 	return NULL;
 }
 
-void umf_io_pool_submit(struct umf_io_pool *pool, struct umf_io *io, bool kick)
+static void submit(struct umf_io_pool *pool, struct umf_io *io, bool kick)
 {
 	bool wake;
 
-	/* what is done from here on it does not speak of */
-	if (io && io->op == UMF_IO_FLUSH && pool->image->log)
-		io->before = umf_wlog_now(pool->image);
 	umf_lock(&pool->lock);
 	if (io) {
 		io->next = NULL;
@@ -225,7 +224,35 @@ void umf_io_pool_submit(struct umf_io_pool *pool, struct umf_io *io, bool kick)
 		wake_one(pool);
 }
 
-int umf_io_pool_start(struct umf_image *image, struct umf_io_pool **out)
+void umf_io_pool_add(struct umf_io_pool *pool, struct umf_io *io)
+{
+	submit(pool, io, true);
+}
+
+static bool for_ring(const struct umf_io_pool *pool, const struct umf_io *io)
+{
+	return io->op == UMF_IO_READ ||
+	       ((io->op == UMF_IO_WRITE || io->op == UMF_IO_FLUSH) &&
+		!pool->image->log);
+}
+
+void umf_io_pool_submit(struct umf_io_pool *pool, struct umf_io *io, bool kick)
+{
+	/* what is done from here on it does not speak of */
+	if (io && io->op == UMF_IO_FLUSH && pool->image->log)
+		io->before = umf_wlog_now(pool->image);
+	if (io && pool->ring && for_ring(pool, io)) {
+		umf_ring_submit(pool->ring, io, kick);
+		io = NULL;
+	} else if (pool->ring && kick) {
+		umf_ring_submit(pool->ring, NULL, true);
+	}
+	if (io || kick)
+		submit(pool, io, kick);
+}
+
+int umf_io_pool_start(struct umf_image *image, bool ring,
+		      struct umf_io_pool **out)
 {
 	struct umf_io_pool *pool = calloc(1, sizeof(*pool));
 	sigset_t all, old;
@@ -253,14 +280,20 @@ int umf_io_pool_start(struct umf_image *image, struct umf_io_pool **out)
 		free(pool);
 		return -err;
 	}
-	*out = pool;
-	return 0;
+	err = ring ? umf_ring_start(image, pool, &pool->ring) : 0;
+	if (err)
+		umf_io_pool_stop(pool);
+	else
+		*out = pool;
+	return err;
 }
 
 void umf_io_pool_stop(struct umf_io_pool *pool)
 {
 	unsigned int i;
 
+	if (pool->ring)
+		umf_ring_stop(pool->ring);
 	umf_lock(&pool->lock);
 	pool->stop = true;
 	umf_unlock(&pool->lock);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * A read, write or flush as the calls of the host that it takes, one after the
- * other. What comes before what is said once, in blk_io_user.c, whoever makes
- * the calls. For user halves only.
+ * other. Both engines make them: threads and umf_io_exec() in their turn, the
+ * ring (blk_uring_user.c) many at a time. So what comes before what is said
+ * once, in blk_io_user.c. For user halves only.
  */
 #ifndef __UMF_BLK_RUN_H
 #define __UMF_BLK_RUN_H
@@ -69,5 +70,24 @@ bool umf_run_next(struct umf_run *run, long n);
 /* The gate: false: it is closed. */
 bool umf_io_enter(struct umf_image *image);
 void umf_io_leave(struct umf_image *image);
+
+/* ---- the way back, and to the threads (blk_pool_user.c) ---- */
+
+/* Adds a chain, the last operation first, that ends with @tail. */
+void umf_io_tell(struct umf_io *head, struct umf_io *tail);
+/* For a thread to do. */
+void umf_io_pool_add(struct umf_io_pool *pool, struct umf_io *io);
+
+/* ---- the ring (blk_uring_user.c) ---- */
+
+struct umf_ring;
+
+/* -errno: the host has none for us. */
+int umf_ring_start(struct umf_image *image, struct umf_io_pool *pool,
+		   struct umf_ring **ring);
+/* As umf_io_pool_submit(). */
+void umf_ring_submit(struct umf_ring *ring, struct umf_io *io, bool kick);
+/* Only with nothing under way. */
+void umf_ring_stop(struct umf_ring *ring);
 
 #endif /* __UMF_BLK_RUN_H */

@@ -5,6 +5,7 @@
 # $blk_dir here.
 #
 #   blk_boot <umid> [kernel argument…]    boots a guest, until it is ready; else ends the test
+#                                         BLK_ENGINE=uring|threads in the environment goes to each disk that names none
 #   probe <umid> <verb> umf<x> <args>…    blkprobe in the guest, on that disk
 #   expect_map <description> <umid> umf<x> <sectors> <wanted>
 #                                         what the sectors from 0 on hold: "<first> <last> <what>" joined by ", "
@@ -43,12 +44,25 @@ blk_build()
 [ -x "$BIN/mconsole-fault" ] || skip_all "there is no $BIN/mconsole-fault; make tools"
 blk_build || skip_all "blkprobe cannot be built here; it needs gcc and a static libc"
 
+with_engine()
+{
+	if [[ -n ${BLK_ENGINE:-} && $1 =~ ^umf[a-z]= && $1 != *,engine=* ]]; then
+		echo "$1,engine=$BLK_ENGINE"
+	else
+		echo "$1"
+	fi
+}
+
 blk_boot()
 {
-	local umid=$1
+	local umid=$1 word words=()
 	shift
 
-	guest_start "$umid" share="$blk_dir:/blk" umf="seed 2004" "$@"
+	for word in "$@"; do
+		words+=("$(with_engine "$word")")
+	done
+
+	guest_start "$umid" share="$blk_dir:/blk" umf="seed 2004" "${words[@]}"
 	guest_wait_ready "$umid" || exit 1
 }
 
@@ -91,7 +105,7 @@ mc()
 
 plug()
 {
-	mc "$1" config "$2"
+	mc "$1" config "$(with_engine "$2")"
 }
 
 unplug()
