@@ -70,6 +70,7 @@ void umf_map_clear(u8 *map, u64 bit, u64 n);
 /* One file of a chain, as far as finding sectors goes. */
 struct umf_layer {
 	int fd;
+	int direct;		/* the same file with O_DIRECT; -1: none */
 	u8 *map;		/* NULL: raw, holds everything */
 	unsigned int shift;	/* its sectors are UMF_SECTOR << shift */
 	u64 map_offset;		/* of the bitmap in the file, bytes */

@@ -37,6 +37,17 @@ int umf_file_reopen(int fd)
 	return umf_file_open(path, true);
 }
 
+int umf_file_reopen_direct(int fd, bool write)
+{
+	char path[32];
+	int direct;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	CATCH_EINTR(direct = open64(path, (write ? O_RDWR : O_RDONLY) |
+				    O_DIRECT | O_CLOEXEC));
+	return direct < 0 ? -errno : direct;
+}
+
 int umf_file_create(const char *path)
 {
 	int fd;

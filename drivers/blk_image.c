@@ -72,6 +72,7 @@ static int open_file(struct opening *op, bool write)
 	if (fd < 0)
 		return fail(op, fd, "%s: %s", show(path), umf_file_error(fd));
 	layer->fd = fd;
+	layer->direct = -1;
 	layer->map = NULL;
 	layer->shift = 0;
 	layer->data_offset = 0;
@@ -84,6 +85,13 @@ static int open_file(struct opening *op, bool write)
 		return fail(op, -EINVAL,
 			    "%s: neither a regular file nor a block device",
 			    show(path));
+	if (op->opt->direct) {
+		layer->direct = umf_file_reopen_direct(fd, write);
+		if (layer->direct < 0)
+			return fail(op, layer->direct,
+				    "%s: its file system has no direct I/O (%s); leave ,direct away",
+				    show(path), umf_file_error(layer->direct));
+	}
 	for (i = 0; i + 1 < image->layers; i++)
 		if (op->seen[i].dev == info->dev && op->seen[i].ino == info->ino)
 			return fail(op, -ELOOP, "%s: is its own backing file, %u files up",
@@ -408,6 +416,7 @@ int umf_image_open(const struct umf_blk_options *opt, struct umf_image **image,
 	}
 	op->image->writable = !opt->ro;
 	op->image->strict = opt->strict;
+	op->image->direct = opt->direct ? UMF_SECTOR : 0;
 	err = -ENAMETOOLONG;
 	if (strscpy(op->path, opt->file, sizeof(op->path)) < 0 ||
 	    (opt->backing && strlen(opt->backing) >= sizeof(op->path))) {
@@ -444,6 +453,8 @@ void umf_image_close(struct umf_image *image)
 		if (image->layer[i].map)
 			umf_map_free(image->layer[i].map,
 				     image->layer[i].map_len);
+		if (image->layer[i].direct >= 0)
+			umf_file_close(image->layer[i].direct);
 		umf_file_close(image->layer[i].fd);
 	}
 	vfree(image);

@@ -26,6 +26,7 @@ struct umf_blk_options {
 	bool ro;
 	bool shared;
 	bool strict;
+	bool direct;
 	u64 cache;		/* bytes; 0: none */
 	unsigned int logical;	/* 0: as the image is */
 };

@@ -17,6 +17,11 @@ struct umf_image {
 	unsigned int layers;
 	bool writable;		/* the topmost; the others never are */
 	bool strict;		/* data reaches the disk before its bit is set */
+	/*
+	 * Data goes past the host's memory, where place and length are multiples
+	 * of that: as much as the host has asked for so far. 0: never.
+	 */
+	unsigned int direct;
 	u64 id;			/* of the topmost file, to tell disks apart */
 	bool no_nowait;		/* the host's file system cannot say "not now" */
 	long long slow_until;	/* ns: the host's disk keeps writes waiting */
@@ -145,6 +150,8 @@ const char *umf_file_error(int err);	/* what the host calls an -errno */
 int umf_file_open(const char *path, bool write);
 /* The same file once more, for writing. */
 int umf_file_reopen(int fd);
+/* The same with O_DIRECT; -EINVAL: its file system has none. */
+int umf_file_reopen_direct(int fd, bool write);
 /* A new empty file; -EEXIST if there is one. */
 int umf_file_create(const char *path);
 void umf_file_close(int fd);

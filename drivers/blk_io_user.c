@@ -35,6 +35,7 @@
 #include "blk_run.h"
 
 #define ZEROES_LEN	65536
+#define DIRECT_MAX	65536U		/* no host wants more of direct I/O */
 #define SLOW_WRITE	5000000LL	/* ns: it waited for the disk */
 #define SLOW_TIME	1000000000LL	/* ns until the next try */
 
@@ -223,6 +224,39 @@ static bool over(struct umf_run *run, int result)
 	return false;
 }
 
+/* The largest power of two, up to the host's largest, that all of it keeps to. */
+static unsigned int alignment(const struct umf_call *call)
+{
+	unsigned long bits = call->offset | DIRECT_MAX;
+	int i;
+
+	for (i = 0; i < call->n; i++)
+		bits |= (unsigned long)call->iov[i].iov_base |
+			call->iov[i].iov_len;
+	return bits & -bits;
+}
+
+/* Past the host's memory, if that is wanted and this call can. */
+static void choose_file(struct umf_run *run)
+{
+	struct umf_call *call = &run->call;
+	unsigned int want = __atomic_load_n(&run->image->direct,
+					    __ATOMIC_RELAXED);
+
+	call->direct = want && alignment(call) >= want;
+	call->fd = call->direct ? run->layer->direct : run->layer->fd;
+}
+
+/* The host wants more of a direct call than that one had. */
+static void want_more(struct umf_run *run)
+{
+	unsigned int more = 2 * alignment(&run->call);
+
+	/* another call may have found that out, or more */
+	if (more > run->image->direct)
+		__atomic_store_n(&run->image->direct, more, __ATOMIC_RELAXED);
+}
+
 /* The call for what is left of the piece. */
 static bool piece_call(struct umf_run *run)
 {
@@ -230,9 +264,9 @@ static bool piece_call(struct umf_run *run)
 
 	call->kind = run->stage == UMF_STAGE_READ ? UMF_CALL_READ :
 						    UMF_CALL_WRITE;
-	call->fd = run->layer->fd;
 	call->offset = run->layer->data_offset + run->at;
 	call->n = pieces(&run->place, run->len, call->iov);
+	choose_file(run);
 	return true;
 }
 
@@ -335,6 +369,10 @@ bool umf_run_next(struct umf_run *run, long n)
 		return true;
 	if (run->call.kind == UMF_CALL_SYNC)
 		return synced(run, n);
+	if (n == -EINVAL && run->call.direct) {
+		want_more(run);
+		return piece_call(run);
+	}
 	if (n < 0)
 		return over(run, n);
 	if (!n && run->stage == UMF_STAGE_WRITE)
@@ -487,7 +525,7 @@ static int write_at_once(struct umf_image *image, const struct umf_io *io)
 	int err;
 
 	if ((io->flags & UMF_IO_FUA) || (image->strict && image->layer[0].map) ||
-	    image->log || start < image->slow_until)
+	    image->log || image->direct || start < image->slow_until)
 		return -EAGAIN;
 	err = run_all(image, io);
 	end = now_ns();
@@ -551,7 +589,7 @@ int umf_io_exec_now(struct umf_image *image, const struct umf_io *io)
 
 	if (!umf_io_enter(image))
 		return err;
-	if (io->op == UMF_IO_READ && !image->no_nowait)
+	if (io->op == UMF_IO_READ && !image->no_nowait && !image->direct)
 		err = read_now(image, io);
 	else if (io->op == UMF_IO_WRITE)
 		err = write_at_once(image, io);

@@ -134,6 +134,12 @@ static int write_top(struct umf_blk *blk, struct new_top *top, const char *name)
 	if (err)
 		return err;
 	top->layer.fd = top->fd;
+	top->layer.direct = -1;
+	if (blk->image->direct) {
+		top->layer.direct = umf_file_reopen_direct(top->fd, true);
+		if (top->layer.direct < 0)
+			return top->layer.direct;
+	}
 	top->layer.map_offset = cow->bitmap_offset;
 	top->layer.map_len = cow->bitmap_len;
 	top->layer.data_offset = cow->data_offset;
@@ -194,6 +200,8 @@ static int live_snapshot(struct live_call *call)
 			umf_map_free(top->layer.map, top->layer.map_len);
 		if (top->linked)
 			umf_file_unlink(call->arg);
+		if (top->layer.direct > 0)
+			umf_file_close(top->layer.direct);
 		if (top->fd >= 0) {
 			umf_file_close(top->fd);
 			umf_file_unlink(top->temporary);

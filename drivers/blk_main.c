@@ -27,7 +27,7 @@
 #define CACHE_DEFAULT	SZ_8M
 
 #define OPTIONS "backing=<file> ro shared order=strict cache=none|volatile[:size] " \
-		"serial=<20 characters> logical=512|4096 log=<file> engine=uring|threads"
+		"serial=<20 characters> logical=512|4096 log=<file> engine=uring|threads direct"
 
 static DEFINE_MUTEX(umf_blks_lock);	/* umf_blks and what is in it */
 static struct umf_blk *umf_blks[UNITS];
@@ -368,6 +368,8 @@ static int parse_options(char *text, struct umf_blk_options *opt, char *error)
 			opt->ro = true;
 		} else if (!strcmp(word, "shared") && !val) {
 			opt->shared = true;
+		} else if (!strcmp(word, "direct") && !val) {
+			opt->direct = true;
 		} else if (!strcmp(word, "backing") && val && *val) {
 			opt->backing = val;
 		} else if (!strcmp(word, "order") && val &&
@@ -612,7 +614,7 @@ static int __init umf_blk_setup(char *text)
 __uml_help(umf_blk_setup,
 	   "umf[a-z]=<file>[,backing=<file>][,ro][,shared][,order=strict]\n"
 	   "        [,cache=none|volatile[:size]][,serial=<text>]\n"
-	   "        [,logical=512|4096][,log=<file>][,engine=uring|threads]\n"
+	   "        [,logical=512|4096][,log=<file>][,engine=uring|threads][,direct]\n"
 	   "    A disk, /dev/umfa to /dev/umfz: a raw image or a COW file of the\n"
 	   "    host. With backing=, a COW file that is not there is made. With\n"
 	   "    log=, all that is written is logged as dm-log-writes does it.\n\n"

@@ -22,6 +22,7 @@ enum umf_call_kind {
 struct umf_call {
 	enum umf_call_kind kind;
 	int fd;
+	bool direct;		/* that is umf_layer.direct */
 	int flags;		/* RWF_… */
 	int n;
 	struct iovec iov[UMF_CALL_VECS];

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # timeout: 600
 # Who does what the host does not do at once: io_uring, or threads where the host has none for us; with either the disk is the
-# same. BLK_ENGINE=uring|threads runs all other tests of the disk with one of them.
+# same. And direct I/O. BLK_ENGINE=uring|threads runs all other tests of the disk with one of them.
 
 . "$(dirname "$0")/../lib/blk.sh"
 
@@ -100,4 +100,62 @@ if [ -s calls ] && [ -n "$have_ring" ]; then
 	is "... and all after it" "$(probe d2 sync umfb)" 5
 fi
 guest_stop d2
+
+# ---- direct: past the host's memory ----
+
+# cached <file>: bytes of it that the host has in its memory
+cached()
+{
+	fincore --bytes --noheadings --output RES "$1" | tr -d ' '
+}
+
+raw_image a 4M 1
+truncate -s 2097664 odd
+"$blkprobe" write odd 0 4097 1
+sync -f a
+blk_boot d3
+if plug d3 umfa="$WORK/a,direct" >/dev/null; then
+	for engine in uring threads; do
+		[ -n "$have_ring" ] || [ $engine = threads ] || continue
+		unplug d3 umfa >/dev/null
+		sync -f a
+		plug d3 umfa="$WORK/a,direct,engine=$engine" >/dev/null
+		probe d3 write umfa 0 4096 2 64
+		expect_map "direct, $engine: what is written is read" d3 umfa 4096 "0 4095 v2"
+		before=$(cached a)
+		probe d3 write umfa 0 4096 3 64
+		probe d3 read umfa 0 4096 64
+		check "... the host keeps none of it ($before, $(cached a) bytes)" test "$(cached a)" -le 65536
+		probe d3 write umfa 1 3 4 1
+		probe d3 write umfa 4095 1 4 1 fua
+		expect_map "... of any sector" d3 umfa 4096 "0 0 v3, 1 3 v4, 4 4094 v3, 4095 4095 v4"
+		plug d3 umfb="$WORK/odd,direct,engine=$engine" >/dev/null
+		probe d3 write umfb 4090 7 2
+		expect_map "... up to the end of a file that ends within a block" d3 umfb 4097 "0 4089 v1, 4090 4096 v2"
+		probe d3 write umfb 4090 7 1
+		unplug d3 umfb >/dev/null
+		plug d3 umfc="$WORK/delta,backing=$WORK/base,direct,engine=$engine" >/dev/null
+		guest_exec -t 200 d3 "rm -f /tmp/model; cat /dev/umfc >/tmp/below; /blk/blkmodel /dev/umfc /tmp/below /tmp/model 5 1000 4 rwzf >/tmp/out 2>&1"
+		like "... a delta is as its model" "$(guest_exec d3 'cat /tmp/out')" "^1000 operations"
+		mc d3 disk umfc snapshot "$WORK/delta.old" >/dev/null
+		guest_exec -t 200 d3 "/blk/blkmodel /dev/umfc /tmp/below /tmp/model 6 1000 4 rwzf >/tmp/out 2>&1"
+		like "... and after a snapshot" "$(guest_exec d3 'cat /tmp/out')" "^1000 operations"
+		unplug d3 umfc >/dev/null
+		rm -f delta delta.old
+	done
+	unplug d3 umfa >/dev/null
+	plug d3 umfa="$WORK/a,engine=threads" >/dev/null
+	probe d3 read umfa 0 4096 64
+	check "without direct it does ($(cached a) bytes)" test "$(cached a)" -gt 2000000
+else
+	skip "direct, and what is written is read" "the file system of $WORK has no direct I/O"
+fi
+if mkdir ram && mount -t ramfs none ram 2>/dev/null; then
+	truncate -s 1M ram/image
+	expect_refused "a file system without direct I/O" d3 umfb="$WORK/ram/image,direct" "ram/image: its file system has no direct I/O"
+	umount ram
+else
+	skip "a file system without direct I/O" "no ramfs can be mounted here"
+fi
+guest_stop d3
 done_testing
