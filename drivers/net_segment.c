@@ -145,8 +145,6 @@ static void remove_port_files(int dir, unsigned int port)
 		umf_host_unlink(dir, name);
 		grow_name(name, port, i);
 		umf_host_unlink(dir, name);
-		grow_name(name, i, port);
-		umf_host_unlink(dir, name);
 	}
 }
 

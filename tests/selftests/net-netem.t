@@ -103,7 +103,9 @@ delays()
 		round_trips || { netem_off && continue; }
 		theirs=$median theirs_middle=$middle
 		netem_off
-		near "$theirs" 20600 1000 && near "$theirs_middle" "$3" 900 || continue
+		if ! near "$theirs" 20600 1000 || ! near "$theirs_middle" "$3" 900; then
+			continue
+		fi
 		# shellcheck disable=SC2086 # one word each
 		rule n1 delay dir=tx time=20ms limit=60000 $4
 		round_trips || { net_clear n1 && continue; }
