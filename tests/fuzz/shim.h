@@ -21,6 +21,10 @@ extern unsigned long fuzz_jiffies;
 #include "../../tools/kernel/kernel.h"
 
 #define __rcu
+struct rcu_head {
+	void *unused;
+};
+
 #define fallthrough		__attribute__((fallthrough))
 
 /* ---- numbers ---- */
