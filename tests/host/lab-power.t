@@ -133,7 +133,7 @@ like "... says where" "$err" 't.lab: guest n2: .*/setup.sh has failed; its outpu
 like "... and what it said" "$err" 'n2. no way'
 is "... and nothing is left" "$(lab_processes)" 0
 echo 'sleep 1000' >setup.sh
-run lab up -t 3
+run lab up -t 12
 is "a setup that does not end: status" "$status" 1
 like "... and one line" "$err" 'n1. umf-lab: .*/setup.sh: not done in time'
 is "... and nothing is left" "$(lab_processes)" 0
