@@ -88,7 +88,7 @@ exchange 1000
 took=$(sed -n 's/.*min=\([0-9]*\).*/\1/p' <<<"$pinged")
 # one that looked in vain would take 200 us longer, at either end
 check "both guests on one processor: $took us, where one that never looks takes $paced us" \
-	test "${took:-9999}" -lt $((${paced:-0} + 150))
+	test "${took:-9999}" -lt $((${paced:-0} + 50))
 guest_stop t1
 guest_stop t2
 
