@@ -51,11 +51,15 @@ fw add eth0 down period=1s duty=25% id=world
 fw add eth1 down period=1300ms duty=25% id=zone
 fw wait world fired>=2 zone fired>=2 --timeout 20s
 END
+# three, and more while all of them met links that were down
 found=
-for _ in 1 2 3; do
+for n in {1..10}; do
 	found+="$(scan outside "${fw[@]}" $web $inside) "
+	if [ "$n" -ge 3 ] && [[ $found == *:* ]]; then
+		break
+	fi
 done
-like "three scans meanwhile find the web server's port 80 and nothing else" "$found" "^( *$web:80)+ *$"
+like "scans meanwhile find the web server's port 80 and nothing else" "$found" "^( *$web:80)+ *$"
 is "... the web server finds nothing" "$(scan web "${fw[@]}" 192.0.2.2 $inside)" ""
 wait "$download"
 is "... a download goes through, and is right" "$(<sum)" "$sum"
