@@ -82,7 +82,7 @@ END
 like "... one scan, or the next, tells" "$(scan outside 192.0.2.1 $web $inside; scan outside 192.0.2.1 $web $inside)" \
 	"$inside:(22|80|8080)"
 timeline "... they flapped" <<END
-fw expect world fired>=3
+fw wait world fired>=3 --timeout 20s
 end fw clear
 END
 check "the policy is loaded again" on fw 'nft -f /etc/nftables.conf'
