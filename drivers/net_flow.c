@@ -108,28 +108,34 @@ static struct umf_net_flow *ask(const struct umf_net_flows *flows,
 	return flow;
 }
 
+/* Replaces the oldest. */
+static void keep(struct umf_net_flows *flows, struct umf_net_flow *flow)
+{
+	unsigned int at = flows->next++ % UMF_NET_FLOWS;
+	struct umf_net_flow *old;
+
+	if (flows->pays)
+		WRITE_ONCE(flows->pays, flows->pays - 1);
+	old = rcu_dereference_protected(flows->flow[at], true);
+	rcu_assign_pointer(flows->flow[at], flow);
+	WRITE_ONCE(flows->last, at);
+	if (old)
+		kfree_rcu(old, rcu);
+}
+
 static const struct umf_net_flow *make(struct umf_net_flows *flows,
 				       const struct umf_plan *plan,
 				       const struct sk_buff *skb)
 {
-	struct umf_net_flow *flow = NULL, *old;
-	unsigned int at;
+	struct umf_net_flow *flow = NULL;
 
-	if (!spin_trylock(&flows->lock))
+	if (test_and_set_bit_lock(0, &flows->making))
 		return NULL;
 	if (flows->pays || ++flows->missed % TRY_EVERY == 0)
 		flow = ask(flows, plan, skb);
-	if (flow) {
-		at = flows->next++ % UMF_NET_FLOWS;
-		if (flows->pays)
-			WRITE_ONCE(flows->pays, flows->pays - 1);
-		old = rcu_dereference_protected(flows->flow[at], true);
-		rcu_assign_pointer(flows->flow[at], flow);
-		WRITE_ONCE(flows->last, at);
-		if (old)
-			kfree_rcu(old, rcu);
-	}
-	spin_unlock(&flows->lock);
+	if (flow)
+		keep(flows, flow);
+	clear_bit_unlock(0, &flows->making);
 	return flow;
 }
 
@@ -162,7 +168,6 @@ void umf_net_flows_init(struct umf_net_flows *flows, enum umf_dir dir,
 	flows->dir = dir;
 	flows->filter_of = filter_of;
 	flows->pays = PAYS_MOST;
-	spin_lock_init(&flows->lock);
 }
 
 void umf_net_flows_free(struct umf_net_flows *flows)

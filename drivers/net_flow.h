@@ -11,7 +11,6 @@
 #ifndef __UMF_NET_FLOW_H
 #define __UMF_NET_FLOW_H
 
-#include <linux/spinlock.h>
 #include <linux/types.h>
 #include "fault.h"
 #include "net_filter.h"
@@ -23,10 +22,10 @@ struct umf_net_flow;
 struct umf_net_flows {
 	struct umf_net_flow __rcu *flow[UMF_NET_FLOWS];
 	unsigned int last;	/* where one was found */
-	unsigned int next;	/* which to replace; under lock */
+	unsigned int next;	/* which to replace */
 	unsigned int pays;	/* found so much more often than made, about */
 	unsigned int missed;
-	spinlock_t lock;	/* who makes one; BH off */
+	unsigned long making;	/* bit 0: one is made; others do without */
 	enum umf_dir dir;
 	/* NULL: the rule has none */
 	const struct umf_net_filter *(*filter_of)(const struct umf_rule *rule);

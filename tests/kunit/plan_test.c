@@ -150,7 +150,8 @@ static void an_operation_that_asks_nobody_is_counted(struct kunit *test)
 {
 	struct kt_op one = peer_op(1, true), two = peer_op(2, true);
 
-	umf_kunit_ok(test, "add kt0 dup id=plain; add kt0 dup peer=00:00:00:00:00:01 at=+1000s id=one");
+	umf_kunit_ok(test, "add kt0 dup id=plain");
+	umf_kunit_ok(test, "add kt0 dup peer=00:00:00:00:00:01 at=+1000s id=one");
 	rcu_read_lock();
 	KUNIT_EXPECT_TRUE(test, umf_pass_unasked(&kt_dev[0].site, &two.op, 9));
 	KUNIT_EXPECT_FALSE(test, umf_pass_unasked(&kt_dev[0].site, &one.op, 9));
