@@ -32,12 +32,29 @@ lab_begin()
 	exit 1
 }
 
-# However it went, what the guests said is worth a look when a check has failed.
+# lab_keep: what explains a failure, while the guests are there: their consoles, journals, the power switch's log
+lab_keep()
+{
+	local keep=$TOP/build/tests/$KERNEL$guest_suffix/$lab_name.t guest
+
+	mkdir -p "$keep"
+	cp "${LAB%.lab}".run/*.log "$WORK"/*.timeline "$keep/" 2>/dev/null
+	for guest in $(guests); do
+		lab exec -t 20 "$guest" journalctl -b --no-pager -o short-precise >"$keep/$guest.journal" 2>/dev/null
+	done
+	diag "kept: build/tests/${keep#"$TOP/build/tests/"}"
+}
+
+guests()
+{
+	sed -n 's/^guest \([^ ]*\).*/\1/p' "$LAB"
+}
+
 lab_end()
 {
 	lab down -t 5 >/dev/null 2>&1
 	# shellcheck disable=SC2046 # names of guests
-	lab_clean $(sed -n 's/^guest \([^ ]*\).*/\1/p' "$LAB")
+	lab_clean $(guests)
 }
 
 on()
@@ -55,6 +72,7 @@ within()
 		diag "$(awk -v a="$begin" -v b="$EPOCHREALTIME" 'BEGIN { printf "after %.1f s", b - a }')"
 	else
 		not_ok "$what" "not within $seconds s: $*"
+		lab_keep
 		return 1
 	fi
 }
@@ -68,6 +86,7 @@ timeline()
 		ok "$1"
 	else
 		not_ok "$1" "$(tail -n 20 "$file")"
+		lab_keep
 		return 1
 	fi
 }
