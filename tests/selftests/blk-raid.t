@@ -81,6 +81,8 @@ lose md0 umfa 3 offline
 first=$(md_of md0 dev-umfa/offset)
 fault d1 add umfa badsector sectors=$((first + 1000))+16 id=bad >/dev/null
 fault d1 add umfb badsector sectors=$((first + 3000))+16 id=bad2 >/dev/null
+check_fails "sectors of umfa cannot be read" probe d1 read umfa $((first + 990)) 40
+check_fails "... nor of umfb" probe d1 read umfb $((first + 2990)) 40
 for i in 1 2 3 4; do
 	like "bad sectors on both disks, at different places, round $i" "$(model md0 $((10 + i)) 200)" "^200 operations"
 done
