@@ -26,8 +26,8 @@ sum()
 	jq -r ".end$1 | floor" <<<"$json"
 }
 
-# What is on its way when the sender is done does not count for iperf3.
-bytes=$((64 << 20)) most=$((60 << 20))
+# What is on its way when the sender is done does not count for iperf3: megabytes for each connection where guests are slow.
+bytes=$((64 << 20)) most=$((56 << 20))
 for address in 10.0.0.1 fd00::1; do
 	iperf -c "$address" -n "$bytes"
 	check "TCP to $address moves 64 MiB ($(($(sum .sum_received.bits_per_second) / 1000000)) Mbit/s)" \
@@ -39,7 +39,7 @@ for address in 10.0.0.1 fd00::1; do
 	is "... nothing is lost" "$(sum .sum.lost_packets)" 0
 done
 iperf -c 10.0.0.1 -P 4 -n "$bytes"
-check "four connections at once" test "$(sum .sum_received.bytes)" -ge "$most"
+check "four connections at once" test "$(sum .sum_received.bytes)" -ge $((bytes - 4 * (bytes - most)))
 
 # iperf3 counts what is missing before the last that came; the rule leaves the last ones.
 # Nor does it count what its server has not read when the client is done: that is a matter of the machine, and tried again.
