@@ -31,7 +31,7 @@
 #
 # Variables: WORK is a temporary folder, gone at exit (after a failure the logs are kept under build/tests/).
 # From the environment (make sets them): KERNEL, FLAVOR, LINUX, INITRAMFS, ROOTFS_EXT4, BIN. GUEST_MEM is the
-# default of mem=. A guest boots the initramfs unless an argument says root=. GUEST_ARGS go to every guest.
+# default of mem=, and its least on the debug flavour. A guest boots the initramfs unless an argument says root=. GUEST_ARGS go to every guest.
 #
 # Whatever way the script ends, its guests end with it: by process id, never by name.
 
@@ -138,13 +138,17 @@ guest_kernel_args()
 
 guest_start()
 {
-	local umid=$1 cpu args
+	local umid=$1 cpu args least=()
 	shift
 	# shellcheck disable=SC2054 # the commas are UML's
 	args=(umid="$umid" uml_dir="$UML_DIR/" hostname="$umid" con=null con0=null,fd:1 con1=fd:3,fd:4 agent=tty1)
 
 	guest_kernel_args
 	[[ " $*" == *" mem="* ]] || args+=(mem="$GUEST_MEM")
+	# the last one counts
+	if [ "$FLAVOR" = debug ] && [[ " $*" =~ " mem="([0-9]+)M ]] && [ "${BASH_REMATCH[1]}" -lt "${GUEST_MEM%M}" ]; then
+		least=(mem="$GUEST_MEM")
+	fi
 	[[ " $*" == *" root="* ]] || args+=(initrd="$INITRAMFS")
 	[[ " $*" == *" kunit."* ]] || args+=(kunit.enable=0)
 	[ "$FLAVOR" != debug ] || args+=(leakcheck)
@@ -161,7 +165,7 @@ guest_start()
 	# opened both ways by the guest itself: neither end waits, and no reader's exit ends the stream.
 	read -r "guest_pids[$umid]" < <(
 		exec 2>>"$(guest_log "$umid")"
-		taskset -c "$cpu" "$LINUX" "${args[@]}" "$@" </dev/null >&2 3<>"$WORK/$umid.cmd" 4<>"$WORK/$umid.reply" &
+		taskset -c "$cpu" "$LINUX" "${args[@]}" "$@" ${least[@]+"${least[@]}"} </dev/null >&2 3<>"$WORK/$umid.cmd" 4<>"$WORK/$umid.reply" &
 		echo $!
 		exec >&-
 		wait $!
