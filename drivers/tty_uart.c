@@ -454,8 +454,14 @@ static void umf_tty_break_ctl(struct uart_port *port, int state)
 static int umf_tty_startup(struct uart_port *port)
 {
 	struct umf_tty *tty = umf_tty_of(port);
+	struct tty_struct *reader;
 	unsigned long flags;
 
+	/* What the last reader was not given when it was hung up. */
+	reader = tty_port_tty_get(tty_port_of(tty));
+	if (reader)
+		tty_ldisc_flush(reader);
+	tty_kref_put(reader);
 	uart_port_lock_irqsave(port, &flags);
 	tty->breaking = false;
 	tty->full = false;

@@ -33,7 +33,9 @@ pings "frames that were held, five times what a ring holds, are let go" 1 2
 got=$(($(counter 2 rx_packets) - before - 10))
 is "... and all of them arrive" "$got $(counter 1 tx_dropped)" "1000 0"
 limit=$(guest_exec n1 "cat $bql/limit")
-check "... what waited was in flight ($limit bytes)" test "$limit" -ge 1400 -a "$limit" -le 1400000
+least=1400
+[ "$FLAVOR" != debug ] || least=0	# a sender so slow may meet no wait
+check "... what waited was in flight ($limit bytes)" test "$limit" -ge $least -a "$limit" -le 2000000
 is "... and is not any more" "$(in_flight)" 0
 
 # ---- a receiver that does not read ----

@@ -466,6 +466,7 @@ static void ping(int n, int ms)
 	unsigned long long first, start, end, took, min = -1ULL, max = 0;
 	double began, tick;	/* us */
 	unsigned char ch;
+	size_t got;
 	int i;
 
 	look_every(ms);
@@ -475,8 +476,13 @@ static void ping(int n, int ms)
 		ch = i;
 		hesitate();
 		write_all(&ch, 1);
-		if (!read_soon(&ch, 1) || ch != (i & 255)) {
-			printf("ping lost at %d\n", i);
+		got = read_soon(&ch, 1);
+		if (!got || ch != (i & 255)) {
+			printf("ping lost at %d: ", i);
+			if (got)
+				printf("0x%02x came\n", ch);
+			else
+				puts("nothing came");
 			return;
 		}
 		end = ticks();
