@@ -153,6 +153,17 @@ probe t1 ttyS0 raw 115200 fill 300 drain
 outcome t2 ttyS0
 says "and carries bytes" "check came=300 bad=0 "
 
+# What the tty core holds back for one that does not read is of no use to the next.
+behind t1 ttyS0 raw 4000000 ready sleep 60000
+probe t2 ttyS0 raw 4000000 fill 20000 drain
+mconsole t1 'remove ttyS0' >/dev/null
+quit t1 ttyS0
+like "a line full of what nobody reads is plugged in again" "$(mconsole t1 "config ttyS0=$CABLE")" "OK"
+behind t1 ttyS0 raw 4000000 ready read 1 20000
+probe t2 ttyS0 raw 4000000 write A drain
+outcome t1 ttyS0
+says "and what is read is what was sent since" "read 41$"
+
 guest_stop t1
 guest_stop t2
 check_fails "the last one out leaves no file" test -e "$WORK/cable"
