@@ -30,6 +30,7 @@ not_ok()
 	tap_count=$((tap_count + 1))
 	tap_failed=$((tap_failed + 1))
 	echo "not ok $tap_count - $1"
+	diag "failed: $1"	# with its reasons; prove shows no "not ok"
 	shift
 	[ $# -eq 0 ] || diag "$@"
 }
