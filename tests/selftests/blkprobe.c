@@ -319,7 +319,7 @@ static int do_check(int argc, char **argv)
 	}
 	for (w = 0; w < workers; w++) {
 		uint64_t *want = calloc(part, sizeof(*want)), n, i;
-		struct sector *s = buffer(1);
+		struct sector *block = buffer(MOST);
 
 		total += last[w];
 		for (n = 1; n <= last[w]; n++) {
@@ -329,13 +329,14 @@ static int do_check(int argc, char **argv)
 				want[op.at + i] = n;
 		}
 		for (i = 0; i < part; i++) {
-			uint64_t at = w * part + i;
+			uint64_t at = w * part + i, nr = part - i < MOST ? part - i : MOST;
+			struct sector *s = block + i % MOST;
 			char what[80];
 
+			if (i % MOST == 0 && pread(fd, block, nr * SECTOR, at * SECTOR) != (ssize_t)(nr * SECTOR))
+				die("read");
 			if (!want[i])
 				continue;
-			if (pread(fd, s, SECTOR, at * SECTOR) != SECTOR)
-				die("read");
 			tell(s, at, what);
 			if (s->magic != MAGIC || s->version < want[i] || what[0] != 'v' || strchr(what, '@')) {
 				if (lost++ < 5)
@@ -344,7 +345,7 @@ static int do_check(int argc, char **argv)
 			}
 		}
 		free(want);
-		free(s);
+		free(block);
 	}
 	printf("%llu writes, %llu sectors lost\n", (unsigned long long)total, (unsigned long long)lost);
 	return lost ? 1 : 0;
