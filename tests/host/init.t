@@ -62,4 +62,12 @@ check "more than half of its memory is left to programs ($n KiB of $GUEST_MEM)" 
 check_fails "and no gap of address space costs any" grep 'exec-shield gap' "$(guest_log net)"
 check "guest_stop ends it with status 0" guest_stop net
 
+# What has the process id of a guest that has ended is another's.
+sleep 100 &
+guest_pids[net]=$!
+check_fails "a guest that has ended is not alive, whoever has its process id" guest_alive net
+guest_kill9 net
+check "... nor is that one killed for it" kill -0 $!
+kill $!
+
 done_testing

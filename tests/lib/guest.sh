@@ -116,11 +116,12 @@ guest_mconsole()
 	echo "$UML_DIR/$1/mconsole"
 }
 
-# A process that has ended but was not waited for is a zombie, and dead.
+# A process that has ended but was not waited for is a zombie, and dead. Once it was waited for, its id may be another's.
 guest_alive()
 {
 	local stat
 
+	[ ! -e "$WORK/$1.status" ] || return 1
 	{ read -r stat <"/proc/${guest_pids[$1]:-none}/stat"; } 2>/dev/null || return 1
 	stat=${stat##*) }
 	[ "${stat%% *}" != Z ]
