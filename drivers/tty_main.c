@@ -257,6 +257,7 @@ static void umf_tty_destroy(struct umf_tty *tty)
 	if (tty->irq >= 0)
 		um_free_irq(tty->irq, tty);
 	umf_tty_fault_del(tty);
+	umf_tty_uart_deafen(tty);
 	uart_remove_one_port(&umf_tty_driver, &tty->port);
 	umf_tty_uart_stop(tty);
 	tty->transport->close(tty);

@@ -255,6 +255,24 @@ void umf_tty_uart_push(struct umf_tty *tty)
 		tty_flip_buffer_push(tty_port_of(tty));
 }
 
+/*
+ * Nothing is received any more, and what the reader was not given is not kept
+ * for the next one: the hangup that follows leaves it in the port. Not in
+ * startup() or shutdown(), which have the port's mutex.
+ */
+void umf_tty_uart_deafen(struct umf_tty *tty)
+{
+	struct tty_struct *reader = tty_port_tty_get(tty_port_of(tty));
+	unsigned long flags;
+
+	uart_port_lock_irqsave(&tty->port, &flags);
+	tty->open = false;
+	uart_port_unlock_irqrestore(&tty->port, flags);
+	if (reader)
+		tty_ldisc_flush(reader);
+	tty_kref_put(reader);
+}
+
 static void take(struct umf_tty *tty, const u32 *sym, unsigned int n)
 {
 	struct umf_tty_lane *lane = &tty->lane[UMF_DIR_RX];
@@ -454,14 +472,8 @@ static void umf_tty_break_ctl(struct uart_port *port, int state)
 static int umf_tty_startup(struct uart_port *port)
 {
 	struct umf_tty *tty = umf_tty_of(port);
-	struct tty_struct *reader;
 	unsigned long flags;
 
-	/* What the last reader was not given when it was hung up. */
-	reader = tty_port_tty_get(tty_port_of(tty));
-	if (reader)
-		tty_ldisc_flush(reader);
-	tty_kref_put(reader);
 	uart_port_lock_irqsave(port, &flags);
 	tty->breaking = false;
 	tty->full = false;
