@@ -58,6 +58,7 @@ is "... and fails those with FUA" "$(probe d1 write umfa 0 8 1 8 fua)" "0 $EIO"
 fault d1 clear
 rule d1 error op=discard,zeroes
 is "a list: discard" "$(probe d1 discard umfa 0 8)" "$EIO"
+is "... zeroes" "$(probe d1 zero umfa 0 8)" "$EIO"
 check "... reads pass" reads 0 8 8
 check "... and writes" probe d1 write umfa 0 8 1
 fault d1 clear
@@ -120,8 +121,8 @@ like "bits=17" "$(probe d1 show umfa 20 1)" "bad17"
 fault d1 clear
 rule d1 corrupt op=read sectors=20 sticky=on bits=3
 a=$(guest_exec d1 'dd if=/dev/umfa bs=512 skip=20 count=1 iflag=direct 2>/dev/null | md5sum')
-b=$(guest_exec d1 'dd if=/dev/umfa bs=512 skip=16 count=16 iflag=direct 2>/dev/null | dd bs=512 skip=4 count=1 2>/dev/null | md5sum')
-is "sticky: wrong in the same way each time" "$a" "$b"
+b=$(guest_exec d1 'dd if=/dev/umfa bs=8k skip=1 count=1 iflag=direct 2>/dev/null | dd bs=512 skip=4 count=1 2>/dev/null | md5sum')
+is "sticky: wrong in the same way each time, also as a part of more" "$a" "$b"
 fault d1 clear
 rule d1 corrupt op=read sectors=20
 c=$(guest_exec d1 'dd if=/dev/umfa bs=512 skip=20 count=1 iflag=direct 2>/dev/null | md5sum')
@@ -175,6 +176,31 @@ is "... before the last write" "$(probe d1 show umfa 396 16 | joined)" "396 399 
 fault d1 clear
 is "cleared, it is what was written" "$(probe d1 show umfa 396 16 | joined)" "396 399 v1, 400 403 v3, 404 411 v1"
 
+fresh
+rule d1 lost
+check "a lost discard succeeds" probe d1 discard umfa 500 8
+check "... so do zeroes" probe d1 zero umfa 508 8
+is "and are not there" "$(probe d1 show umfa 496 24 | joined)" "496 519 v1"
+is "... both were counted" "$(stat_of d1 r fired)" 2
+
+# drawn <seed> <action>…: the disk after writes of which that rule says what becomes
+drawn()
+{
+	fresh
+	rule d1 "${@:2}" op=write seed="$1"
+	probe d1 write umfa 1000 512 2 64
+	fault d1 clear
+	md5sum <"$WORK/a.img"
+}
+for action in "corrupt bits=9" "corrupt bytes=9" torn misdirect; do
+	# shellcheck disable=SC2086 # the words
+	first=$(drawn 7 $action)
+	# shellcheck disable=SC2086 # the words
+	is "$action: the same seed does the same" "$(drawn 7 $action)" "$first"
+	# shellcheck disable=SC2086 # the words
+	check "... another one something else" test "$(drawn 8 $action)" != "$first"
+done
+
 # ---- delay, rate, hang, timeout ----
 
 fresh
@@ -189,6 +215,9 @@ took()
 rule d1 delay op=read time=300ms
 ms=$(took reads 0 1)
 check "delay time=300ms ($ms ms)" test "$ms" -ge 300 -a "$ms" -lt 3000
+rule d1 delay op=read time=500ms id=more
+ms=$(took reads 0 1)
+check "two rules: their times add up ($ms ms)" test "$ms" -ge 800 -a "$ms" -lt 4000
 fault d1 clear
 rule d1 delay op=read time=60s
 guest_exec d1 '/blk/blkprobe read /dev/umfa 5 1 >/tmp/late; echo done >>/tmp/late' &
@@ -244,6 +273,7 @@ check "back: writes" probe d1 write umfa 0 1 1
 rule d1 nospace
 is "nospace: writes" "$(probe d1 write umfa 0 1 1)" "0 $ENOSPC"
 check "nospace: reads pass" reads 0 1
+check "nospace: what makes room passes" probe d1 discard umfa 0 8
 fault d1 clear
 rule d1 offline period=400ms duty=50%
 n=0

@@ -49,6 +49,11 @@ is "COW: a discard clears the bits first" "$(calls_of probe d1 discard umfb 8 8)
 is "strict: the data is synced before its bits" "$(calls_of probe d1 write umfc 0 8 2)" "write sync map"
 is "strict: a discard syncs the bits before it frees" "$(calls_of probe d1 discard umfc 0 8)" "map sync punch"
 
+fault d1 add umfa flushlie >/dev/null
+is "flushlie: a flush asks nothing" "$(calls_of probe d1 sync umfa)" ""
+is "flushlie: FUA is a write like others" "$(calls_of probe d1 write umfa 0 8 2 8 fua)" "write"
+fault d1 clear
+
 # ---- interrupted, in part ----
 
 say_fail "intr 1"

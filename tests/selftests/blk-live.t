@@ -64,6 +64,13 @@ refused "a word too many" "more: not expected" umfa snapshot x more
 expect_map "nothing is changed" d1 umfa 500 "0 99 v1, 100 199 v2, 200 399 v3, 400 499 v1"
 like "disk tells" "$(disk umfa)" "d: 16384 sectors, 3 files, commit: none"
 
+raw_image vol 1M 1
+plug d1 umfb="$WORK/vol,cache=volatile" >/dev/null
+probe d1 write umfb 0 50 2
+check "a snapshot of a disk with a volatile cache" disk umfb snapshot "$WORK/vol.old"
+is "... has what was in the cache" "$(map_of vol.old 100)" "0 49 v2, 50 99 v1"
+unplug d1 umfb >/dev/null
+
 guest_exec d1 'cat /dev/umfa >/w/model'
 model_start d1 1 3000
 for i in 2 3 4 5 6 7 8; do
@@ -150,6 +157,24 @@ if disk umfa commit >/dev/null && until_true 10 held; then
 	like "disk tells" "$(disk umfa)" "commit: [0-9]+ sectors so far"
 	: >fail
 	check "... it ends" until_true 60 committed
+
+	raw_image slow 1M 1
+	plug d1 umfd="$WORK/slow.cow,backing=$WORK/slow,engine=threads" >/dev/null
+	: >calls
+	echo "late 1" >fail
+	guest_exec d1 '(/blk/blkprobe write /dev/umfd 0 8 2 8 fua; echo >/tmp/late) >/dev/null 2>&1 &'
+	until_true 10 grep -q write calls || not_ok "a write is under way"
+	disk umfd snapshot "$WORK/slow.old" >/dev/null &
+	waiter=$!
+	check_fails "a snapshot waits for a write that is under way" until_true 2 test -e slow.old
+	: >fail
+	wait $waiter
+	check "... which then ends" until_true 10 guest_exec d1 'test -e /tmp/late'
+	expect_map "... and is right" d1 umfd 16 "0 7 v2, 8 15 v1"
+	"$cow" convert -f slow.old flat
+	is "... and in the snapshot" "$(map_of flat 16)" "0 7 v2, 8 15 v1"
+	unplug d1 umfd >/dev/null
+
 	like "a write" "$(guest_exec d1 '/blk/blkmodel /dev/umfa /w/base /w/model 4 400 4 rwzf 2>&1')" "^400 operations"
 	hold
 	disk umfa commit >/dev/null

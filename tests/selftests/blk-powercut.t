@@ -19,8 +19,11 @@ ENODEV=19
 check "a write" probe d1 write umfa 0 100 2 1
 expect_map "is read" d1 umfa 200 "0 99 v2, 100 199 v1"
 is "and is not on the host's disk" "$(map_of a 200)" "0 199 v1"
+# Linux sends a flush behind it
+rule d1 flushlie op=flush
 check "FUA goes past the cache" probe d1 write umfa 10 10 3 10 fua
-like "and is on the host's disk" "$(map_of a 200)" "10 19 v3"
+is "and is on the host's disk, alone" "$(map_of a 200)" "0 9 v1, 10 19 v3, 20 199 v1"
+fault d1 clear
 check "a flush" probe d1 sync umfa
 is "brings all there" "$(map_of a 200)" "0 9 v2, 10 19 v3, 20 99 v2, 100 199 v1"
 probe d1 write umfa 0 50 4

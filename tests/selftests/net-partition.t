@@ -133,11 +133,15 @@ states=$(perl -e '
 		my @t = unpack("Q*", $table);
 		$seen{join(" ", map { sprintf("%x", $_) } @t[0 .. 3]) . (grep({ $_ } @t[4 .. 63]) ? " more" : "")}++;
 		$turns{$turn} = 1;
+		# one more of them, the other table
+		$tables{($turn >> 2 ^ $turn) & 1} = 1;
 	}
 	print join("\n", sort grep { /\S/ } keys %seen), "\n";
-	print scalar(keys %turns), "\n";' "$seg")
+	print scalar(keys %turns), " ", scalar(keys %tables), "\n";' "$seg")
+read -r turns tables <<<"${states##*$'\n'}"
 is "period=2ms: it is there as a whole or not at all" "${states%$'\n'*}" "0 0 0 0"$'\n'"c c 3 3"
-check "... and it came and went (${states##*$'\n'} turns were seen)" test "${states##*$'\n'}" -gt 50
+check "... and it came and went ($turns turns were seen)" test "$turns" -gt 50
+is "... each time in the table that nobody looked at" "$tables" 1
 net_clear n2
 
 # ---- whoever dies, stops, comes back ----

@@ -206,6 +206,8 @@ rule t1 ttyS1 modem cts=off id=stuck
 fault t1 clear
 rule t1 ttyS1 modem ri=on id=phone
 fault t1 clear
+rule t1 ttyS1 modem dsr=off id=set
+fault t1 clear
 rule t1 ttyS1 cut id=cable
 probe t1 ttyS0 raw 115200 write xyz drain sleep 50
 fault t1 clear
@@ -216,6 +218,7 @@ both rtacser.cts rtacser.dcd rtacser.dsr rtacser.rts rtacser.dtr rtacser.ring
 like "the sender's own lines are what it sent" "$(changes "$table" tx | paste -sd ,)" "RTS off [01]{3}01,RTS on [01]{3}11"
 like "... the receiver's what it got" "$(changes "$other" rx | paste -sd ,)" "CTS off 01111,CTS on 11111"
 like "a rule that forces one is named" "$(changes "$other" rx | paste -sd ,)" "CTS off; modem stuck 01111,CTS on 11111"
+like "... each line by itself" "$(changes "$other" rx | paste -sd ,)" "DSR off; modem set 11011,DSR on 11111"
 is "... which a ring is, too" "$(awk -F '|' '$7 ~ /RI/ { print $7 " " $14 }' <<<"$other" | paste -sd ,)" \
 	"RI on; modem phone 1,RI off 0"
 like "... and one that cuts the line" "$(changes "$other" rx | paste -sd ,)" "CTS off; DSR off; DCD off; cut cable 00011"

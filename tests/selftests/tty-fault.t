@@ -76,6 +76,10 @@ send abcbcc 4
 says "pattern= fires at the byte that completes it" "read 61626263$|read 61626263"
 is "... twice" "$(stat_of t1 r fired)" 2
 clear_rules
+rule t1 ttyS1 drop dir=rx pattern=6162
+send abab 2
+says "... also when the first byte is a part of it" "read 6161"
+clear_rules
 rule t1 ttyS1 drop dir=rx every=3 after=1 count=2
 send abcdefghijkl 10
 says "after=1 every=3 count=2" "read 61626365666869"
@@ -261,18 +265,24 @@ for line in cts dsr dcd; do
 	counts+=" $((n[1] - n[0]))"
 done
 is "... and TIOCGICOUNT counts it, and no other line" "$counts" " 0 2 0"
+behind t1 ttyS0 raw 9600 icount ready sleep 60000 icount
 rule t1 ttyS0 modem ri=on
+nudge t1 ttyS0
+outcome t1 ttyS0
+mapfile -t n < <(sed -n 's/.*rng=\([0-9]*\).*/\1/p' <<<"$out")
+is "a ring is not counted before it ends" "$((n[1] - n[0]))" 0
 behind t1 ttyS0 raw 9600 icount ready miwait rng 20000 icount
 clear_rules
 outcome t1 ttyS0
 says "a ring ends: TIOCMIWAIT sees it" "miwait [0-9]+ ms"
 mapfile -t n < <(sed -n 's/.*rng=\([0-9]*\).*/\1/p' <<<"$out")
 is "... and TIOCGICOUNT counts it" "$((n[1] - n[0]))" 1
-behind t1 ttyS0 raw 9600 ready miwait cd 20000 lines
+behind t1 ttyS0 raw 9600 ready miwait cd 20000 lines sleep 60000
 rule t1 ttyS1 cut
-outcome t1 ttyS0
-says "a cut at one end is seen at the other: no carrier" $'miwait [0-9]+ ms\nlines rts dtr$'
-lines_are "... and at its own" t1 ttyS1 "lines rts dtr"
+until_true 20 said t1 ttyS0 'lines .*'
+lines_are "a cut is seen at its own end, though the other has its lines on" t1 ttyS1 "lines rts dtr"
+finish t1 ttyS0
+says "... and at the other: no carrier" $'miwait [0-9]+ ms\nlines rts dtr$'
 rule t1 ttyS0 modem cts=on dsr=on dcd=on id=on
 lines_are "lines can be forced on as well" t1 ttyS0 "lines rts dtr cts dsr cd"
 fault t1 del on >/dev/null
