@@ -256,9 +256,9 @@ void umf_tty_uart_push(struct umf_tty *tty)
 }
 
 /*
- * Nothing is received any more, and what the reader was not given is not kept
- * for the next one: the hangup that follows leaves it in the port. Not in
- * startup() or shutdown(), which have the port's mutex.
+ * Receives nothing more, and throws away what the reader was not given: the
+ * hangup that follows leaves that in the port, for the next one. The caller must
+ * not have the port's mutex, which startup() and shutdown() have.
  */
 void umf_tty_uart_deafen(struct umf_tty *tty)
 {

@@ -26,7 +26,7 @@ cp "$labs/../../configs/labs/$lab_name".* "$WORK/"
 
 lab_begin()
 {
-	lab up --fresh -t 400 >"$WORK/up.log" 2>&1 && ok "the lab is up" && return
+	lab up --fresh -t 180 >"$WORK/up.log" 2>&1 && ok "the lab is up" && return
 	not_ok "the lab is up" "$(<"$WORK/up.log")"
 	done_testing
 	exit 1

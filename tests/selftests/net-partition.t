@@ -133,7 +133,7 @@ states=$(perl -e '
 		my @t = unpack("Q*", $table);
 		$seen{join(" ", map { sprintf("%x", $_) } @t[0 .. 3]) . (grep({ $_ } @t[4 .. 63]) ? " more" : "")}++;
 		$turns{$turn} = 1;
-		# one more of them, the other table
+		# The count above the two flags says how often it was turned: each time to the other table.
 		$tables{($turn >> 2 ^ $turn) & 1} = 1;
 	}
 	print join("\n", sort grep { /\S/ } keys %seen), "\n";
