@@ -163,7 +163,6 @@ void umf_tty_uart_resume(struct umf_tty *tty);	/* what held up sending is gone *
 bool umf_tty_uart_put(struct umf_tty *tty, u32 sym);
 void umf_tty_uart_receive(struct umf_tty *tty, u32 sym);
 void umf_tty_uart_push(struct umf_tty *tty);	/* after the last received */
-void umf_tty_uart_deafen(struct umf_tty *tty);	/* before it goes */
 
 /* ---- tty_fault.c ---- */
 

@@ -257,7 +257,6 @@ static void umf_tty_destroy(struct umf_tty *tty)
 	if (tty->irq >= 0)
 		um_free_irq(tty->irq, tty);
 	umf_tty_fault_del(tty);
-	umf_tty_uart_deafen(tty);
 	uart_remove_one_port(&umf_tty_driver, &tty->port);
 	umf_tty_uart_stop(tty);
 	tty->transport->close(tty);
@@ -389,6 +388,28 @@ static struct mc_device umf_tty_mc = {
 	.remove		= umf_tty_mc_remove,
 };
 
+static struct tty_operations umf_tty_ops;	/* the core's, but for hangup */
+static void (*core_hangup)(struct tty_struct *tty);
+
+/*
+ * What the reader was not given is not for the next one; the core leaves it in
+ * the port. That cannot be shutdown()'s: it has the port's mutex, which comes
+ * after the flip buffer's.
+ */
+static void umf_tty_hangup(struct tty_struct *tty)
+{
+	core_hangup(tty);
+	tty_ldisc_flush(tty);
+}
+
+static void __init umf_tty_set_operations(struct tty_driver *driver)
+{
+	umf_tty_ops = *driver->ops;
+	core_hangup = umf_tty_ops.hangup;
+	umf_tty_ops.hangup = umf_tty_hangup;
+	tty_set_operations(driver, &umf_tty_ops);
+}
+
 static int __init umf_tty_init(void)
 {
 	int unit, err;
@@ -398,6 +419,7 @@ static int __init umf_tty_init(void)
 		pr_err("no serial lines (error %d)\n", err);
 		return err;
 	}
+	umf_tty_set_operations(umf_tty_driver.tty_driver);
 	mutex_lock(&umf_ttys_lock);
 	for (unit = 0; unit < UMF_TTY_UNITS; unit++)
 		if (umf_tty_boot[unit] &&

@@ -255,24 +255,6 @@ void umf_tty_uart_push(struct umf_tty *tty)
 		tty_flip_buffer_push(tty_port_of(tty));
 }
 
-/*
- * Receives nothing more, and throws away what the reader was not given: the
- * hangup that follows leaves that in the port, for the next one. The caller must
- * not have the port's mutex, which startup() and shutdown() have.
- */
-void umf_tty_uart_deafen(struct umf_tty *tty)
-{
-	struct tty_struct *reader = tty_port_tty_get(tty_port_of(tty));
-	unsigned long flags;
-
-	uart_port_lock_irqsave(&tty->port, &flags);
-	tty->open = false;
-	uart_port_unlock_irqrestore(&tty->port, flags);
-	if (reader)
-		tty_ldisc_flush(reader);
-	tty_kref_put(reader);
-}
-
 static void take(struct umf_tty *tty, const u32 *sym, unsigned int n)
 {
 	struct umf_tty_lane *lane = &tty->lane[UMF_DIR_RX];

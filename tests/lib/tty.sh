@@ -109,7 +109,7 @@ behind()
 		(/t/ttyprobe /dev/$line$words >$line.out 2>&1 & echo \$! >$line.pid; wait \$!; echo \$? >$line.done) >/dev/null 2>&1 &
 		[ '$wait' ] || exit
 		while [ ! -e $line.done ]; do
-			[ -e $line.ready ] && read -r _ _ state _ 2>/dev/null </proc/\$(cat $line.pid)/stat && [ \$state = S ] && exit
+			[ -e $line.ready ] && read -r _ _ state _ 2>/dev/null </proc/\$(cat $line.pid 2>/dev/null)/stat && [ \$state = S ] && exit
 			usleep 2000
 		done"
 }

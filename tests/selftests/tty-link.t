@@ -164,6 +164,19 @@ probe t2 ttyS0 raw 4000000 write A drain
 outcome t1 ttyS0
 says "and what is read is what was sent since" "read 41$"
 
+behind t1 ttyS0 raw 4000000 mode -clocal ready miwait cd 20000 sleep 60000 lines
+probe t2 ttyS0 raw 4000000 fill 20000 drain
+fault t2 add ttyS0 cut id=cut >/dev/null
+until_true 20 said t1 ttyS0 'miwait .*'
+guest_exec t1 'usleep 300000'
+finish t1 ttyS0
+says "a line full of what nobody reads loses its carrier and is hung up" "TIOCMGET: Input/output error"
+fault t2 del cut >/dev/null
+behind t1 ttyS0 raw 4000000 ready read 1 20000
+probe t2 ttyS0 raw 4000000 write B drain
+outcome t1 ttyS0
+says "... and what is read is what was sent since" "read 42$"
+
 guest_stop t1
 guest_stop t2
 check_fails "the last one out leaves no file" test -e "$WORK/cable"
