@@ -282,7 +282,7 @@ for signal in INT TERM KILL; do
 done
 like "progress" "$(tr '\r' '\n' <progress | tail -n 1)" "umf-cow: copy [0-9]+ % of 96.0 MiB"
 if mkdir -p small && mount -t tmpfs -o size=1m none small 2>/dev/null; then
-	refused "a full host" "cannot be written \(No space" convert want small/x
+	refused "a full host" "/small: cannot be written \(No space" convert want small/x
 	is "... nothing is left" "$(ls small)" ""
 	umount small
 else

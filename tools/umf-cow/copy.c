@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 #include "../lib/xalloc.h"
@@ -131,12 +132,31 @@ static bool clone_range(int from, u64 from_at, int to, u64 to_at, u64 len)
 	return false;
 }
 
+/* As the host knows it; a file that has no name yet is called by its folder. */
+static const char *name_of(int fd)
+{
+	static char name[PATH_MAX];
+	struct stat info;
+	char link[32];
+	ssize_t len;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	len = readlink(link, name, sizeof(name) - 1);
+	if (len < 0 || fstat(fd, &info))
+		return "a file";
+	name[len] = 0;
+	if (!info.st_nlink)
+		*strrchr(name, '/') = 0;
+	return name;
+}
+
 static void write_some(int to, const char *buf, u64 len, u64 at)
 {
 	int err = umf_file_write(to, buf, len, at);
 
 	if (err)
-		fail("cannot be written (%s)", umf_file_error(err));
+		fail("%s: cannot be written (%s)", name_of(to),
+		     umf_file_error(err));
 }
 
 bool is_zero(const char *buf, u64 len)
@@ -180,8 +200,8 @@ static void copy_data(int from, u64 from_at, int to, u64 to_at, u64 len,
 		part = len < STEP ? len : STEP;
 		n = umf_file_read_some(from, buf, part, from_at);
 		if (n < 0)
-			fail("cannot be read at %llu (%s)", from_at,
-			     umf_file_error(n));
+			fail("%s: cannot be read at %llu (%s)", name_of(from),
+			     from_at, umf_file_error(n));
 		memset(buf + n, 0, part - n);
 		if (over) {
 			write_some(to, buf, part, to_at);
@@ -199,7 +219,8 @@ static void make_hole(int to, u64 at, u64 len)
 	if (!fallocate(to, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, at, len))
 		return;
 	if (errno != EOPNOTSUPP)
-		fail("cannot be written (%s)", strerror(errno));
+		fail("%s: cannot be written (%s)", name_of(to),
+		     strerror(errno));
 	for (; len; at += part, len -= part) {
 		part = len < sizeof(zeros) ? len : sizeof(zeros);
 		write_some(to, zeros, part, at);
