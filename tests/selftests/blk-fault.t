@@ -119,9 +119,9 @@ fault d1 clear
 rule d1 corrupt op=read sectors=20 bits=17 count=1
 like "bits=17" "$(probe d1 show umfa 20 1)" "bad17"
 fault d1 clear
-rule d1 corrupt op=read sectors=20 sticky=on bits=3
-a=$(guest_exec d1 'dd if=/dev/umfa bs=512 skip=20 count=1 iflag=direct 2>/dev/null | md5sum')
-b=$(guest_exec d1 'dd if=/dev/umfa bs=8k skip=1 count=1 iflag=direct 2>/dev/null | dd bs=512 skip=4 count=1 2>/dev/null | md5sum')
+rule d1 corrupt op=read sectors=20-21 sticky=on bits=3
+a=$(guest_exec d1 'dd if=/dev/umfa bs=512 skip=21 count=1 iflag=direct 2>/dev/null | md5sum')
+b=$(guest_exec d1 'dd if=/dev/umfa bs=16k count=1 iflag=direct 2>/dev/null | dd bs=512 skip=21 count=1 2>/dev/null | md5sum')
 is "sticky: wrong in the same way each time, also as a part of more" "$a" "$b"
 fault d1 clear
 rule d1 corrupt op=read sectors=20
