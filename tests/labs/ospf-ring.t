@@ -8,6 +8,8 @@
 
 . "$(dirname "$0")/../lib/labs.sh"
 
+lab_asks='date; ip route; vtysh -c "show ip ospf neighbor" -c "show ip ospf database router" -c "show ip ospf route"; tail -n 1 /run/reach.*'
+
 # mesh [<number of a router that is off>]: each reaches each
 mesh()
 {

@@ -9,6 +9,7 @@
 . "$(dirname "$0")/../lib/labs.sh"
 
 nodes="r1 r2 r3 r4"
+lab_asks='date; ip route; vtysh -c "show ip ospf neighbor"; crm_mon -1A; corosync-cfgtool -s'
 
 # serves [<guest that asks>]: the node whose ssh greets
 serves()

@@ -12,6 +12,7 @@
 #                                 a check: until_true; says how long it took
 #   timeline <description> <<END  lines of a timeline (mconsole-fault run) for guests of the lab: a check that it went
 #                                 through, every wait and expect in it included; its log is <lab>.timeline
+#   lab_asks=<command>            what it says in each guest is kept with the logs of a failure, as <guest>.asked
 #
 # setup_edit <sed script>: the lab is copied and its setup script changed: what a negative run takes away.
 
@@ -32,7 +33,8 @@ lab_begin()
 	exit 1
 }
 
-# lab_keep: what explains a failure, while the guests are there: their consoles, journals, the power switch's log
+# lab_keep: what explains a failure, while the guests are there: their consoles, journals, the power switch's log, and
+# what they say to $lab_asks
 lab_keep()
 {
 	local keep=$TOP/build/tests/$KERNEL$guest_suffix/$lab_name.t guest
@@ -40,6 +42,7 @@ lab_keep()
 	mkdir -p "$keep"
 	cp "${LAB%.lab}".run/*.log "$WORK"/*.timeline "$keep/" 2>/dev/null
 	for guest in $(guests); do
+		[ -z "${lab_asks:-}" ] || lab exec -t 20 "$guest" "$lab_asks" >"$keep/$guest.asked" 2>&1
 		lab exec -t 20 "$guest" journalctl -b --no-pager -o short-precise >"$keep/$guest.journal" 2>/dev/null
 	done
 	diag "kept: build/tests/${keep#"$TOP/build/tests/"}"
