@@ -30,6 +30,15 @@ probe t1 ttyS0 raw 115200 ping 100 10000
 says "there and back, a byte at a time" "ping us min="
 finish t2 ttyS0
 
+# A line does not wait for a machine that stands still: 8192 symbols are on their way at most.
+behind t2 ttyS0 raw 921600 ready check 12000 20000 icount
+kill -STOP "$(guest_pid t2)"
+probe t1 ttyS0 raw 921600 fill 12000 drain
+kill -CONT "$(guest_pid t2)"
+finish t2 ttyS0
+says "a guest that stands still is overrun: what was on its way comes, and a mark" "check came=8193 bad=1 "
+check "... and it counts that" test "$(value overrun)" -gt 0
+
 # ---- control lines ----
 
 lines_are "nobody has t2's line open: no line is on" t1 ttyS0 "$none"
