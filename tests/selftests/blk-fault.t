@@ -8,7 +8,7 @@
 raw_image "$WORK/a.img" 4M 1
 blk_boot d1 umfa="$WORK/a.img"
 guest_allow d1 '(I/O|critical \w+|protection|timeout|reservation conflict|device offline|operation not supported) error, dev umfa' "the faults of this test"
-guest_allow d1 'Buffer I/O error on dev' "the faults of this test"
+guest_allow d1 'Buffer I/O error on dev|lost (async|sync) page write' "the faults of this test"
 
 EIO=5 ENOLINK=67 EREMOTEIO=121 EILSEQ=84 ENODATA=61 ENOSPC=28 ETIMEDOUT=110 EBADE=52 ENODEV=19 EOPNOTSUPP=95
 
@@ -291,6 +291,16 @@ rule d1 flushlie
 check "a flush that lies succeeds" probe d1 sync umfa
 like "... and says so" "$(events_of d1 r)" "flush$"
 fault d1 clear
+
+# What is dirty when the disk becomes read-only: the block layer passes it on.
+guest_exec d1 'exec 3</dev/umfa; sleep 600 <&3 >/dev/null 2>&1 & echo $! >/tmp/holder; echo dirty >/dev/umfa'
+rule d1 readonly
+until_true 10 guest_exec d1 'grep -q 1 /sys/block/umfa/ro'
+guest_exec d1 sync
+check_fails "readonly: what was written before and comes after is not in the image" grep -aq dirty "$WORK/a.img"
+guest_exec d1 'kill $(cat /tmp/holder)'
+fault d1 clear
+
 is "no rule is left, no request either" "$(fault d1 devices | grep umfa)" "umfa blk rules=0"
 check "and the disk can be unplugged" unplug d1 umfa
 done_testing
