@@ -222,8 +222,12 @@ static void chains_are_as_a_plain_model(struct kunit *test)
 				    min(1 + umf_rng_below(&rng, 20),
 					layer[i].map_len * 8 - k));
 	}
-	/* as in v2: the last sectors have no bit */
+	/* as in v2: the last sectors have no bit, whatever follows the map */
 	layer[4].map_len -= 2;
+	umf_map_set(maps[4], layer[4].map_len * 8 - 3, 3 + 16);
+	for (i = 0; i < 4; i++)
+		umf_map_clear(maps[i], (BITS - 32) >> shifts[i],
+			      32 >> shifts[i]);
 	for (sector = 0; sector < BITS; sector++) {
 		n = 1 + umf_rng_below(&rng, BITS - sector);
 		at = umf_chain_find(layer, layers, sector, n, &run);
