@@ -5,7 +5,7 @@
 #
 #   lab <option, verb…>      umf-lab with the kernel and the lab file ($LAB, $WORK/t.lab) of this test
 #   run <command>            its status in $status, its outputs in $out and $err
-#   lab_clean <guest>…       one check per guest that its log is clean
+#   lab_clean <guest>…       one check per guest that its log is clean; one that is not is kept in $lab_kept
 #
 # However the test ends, its lab ends with it.
 
@@ -17,6 +17,8 @@ umf_lab=$BIN/umf-lab
 export HOME=$WORK
 cd "$WORK" || exit 1
 LAB=$WORK/t.lab
+# shellcheck disable=SC2154 # guest.sh sets it
+lab_kept=$TOP/build/tests/$KERNEL$guest_suffix/$(basename "$0")
 
 lab()
 {
@@ -59,9 +61,12 @@ lab_processes()
 
 lab_clean()
 {
-	local guest
+	local guest log failed
 
 	for guest in "$@"; do
-		check "the kernel log of $guest is clean" scan_log "${LAB%.lab}.run/$guest.log"
+		log=${LAB%.lab}.run/$guest.log
+		failed=$tap_failed
+		check "the kernel log of $guest is clean" scan_log "$log"
+		[ "$tap_failed" -eq "$failed" ] || { mkdir -p "$lab_kept" && cp "$log" "$lab_kept/"; }
 	done
 }

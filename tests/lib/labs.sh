@@ -27,18 +27,22 @@ cp "$labs/../../configs/labs/$lab_name".* "$WORK/"
 
 lab_begin()
 {
+	lab_failures=$tap_failed
 	lab up --fresh -t 180 >"$WORK/up.log" 2>&1 && ok "the lab is up" && return
 	not_ok "the lab is up" "$(<"$WORK/up.log")"
+	lab_keep
 	done_testing
 	exit 1
 }
 
-# lab_keep: what explains a failure, while the guests are there: their consoles, journals, the power switch's log, and
-# what they say to $lab_asks
+# lab_keep: what explains the first failure of a lab, while the guests are there: their consoles, journals, the power
+# switch's log, and what they say to $lab_asks
 lab_keep()
 {
-	local keep=$TOP/build/tests/$KERNEL$guest_suffix/$lab_name.t guest
+	local keep=$lab_kept guest
 
+	[ "$lab_failures" -ge 0 ] || return 0
+	lab_failures=-1
 	mkdir -p "$keep"
 	cp "${LAB%.lab}".run/*.log "$WORK"/*.timeline "$keep/" 2>/dev/null
 	for guest in $(guests); do
@@ -55,6 +59,7 @@ guests()
 
 lab_end()
 {
+	[ "$tap_failed" -eq "$lab_failures" ] || lab_keep
 	lab down -t 5 >/dev/null 2>&1
 	# shellcheck disable=SC2046 # names of guests
 	lab_clean $(guests)
