@@ -16,7 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define MAPPINGS	2000
+#define MAPPINGS	500
 
 static void many_mappings(void)
 {
@@ -66,7 +66,7 @@ int main(int argc, char **argv)
 		if (pid < 0)
 			err(1, "fork");
 		if (!pid)
-			fork_until(1000 + i % 100 * 300);
+			fork_until(1000 + i % 100 * 100);
 		if (waitpid(pid, &status, 0) < 0)
 			err(1, "waitpid");
 		if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGALRM)
