@@ -21,7 +21,8 @@
 static void many_mappings(void)
 {
 	long page = sysconf(_SC_PAGESIZE);
-	char *p = mmap(NULL, MAPPINGS * 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *p = mmap(NULL, MAPPINGS * 2 * page, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	int i;
 
 	if (p == MAP_FAILED)
