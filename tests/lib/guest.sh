@@ -44,6 +44,7 @@ TOP=$(cd "$LIB/../.." && pwd)
 : "${KERNEL:=6.12}" "${FLAVOR:=default}"
 guest_suffix=-$FLAVOR
 [ "$FLAVOR" != default ] || guest_suffix=
+guest_kept=$TOP/build/tests/$KERNEL$guest_suffix/$(basename "$0")	# the logs of a test that failed
 : "${LINUX:=$TOP/build/$KERNEL/linux$guest_suffix}"
 : "${INITRAMFS:=$TOP/build/rootfs/initramfs.cpio.gz}"
 : "${ROOTFS_EXT4:=$TOP/build/rootfs/rootfs.ext4}"
@@ -83,15 +84,14 @@ guest_list_cpus
 
 guest_cleanup()
 {
-	local status=$? umid keep
+	local status=$? umid
 
 	trap '' HUP INT TERM
 	for umid in "${guest_names[@]}"; do
 		guest_kill9 "$umid"
 	done
 	if [ "$status" -ne 0 ] && [ ${#guest_names[@]} -gt 0 ]; then
-		keep=$TOP/build/tests/$KERNEL$guest_suffix/$(basename "$0")
-		mkdir -p "$keep" && cp "$WORK"/*.log "$keep/" && diag "logs: build/tests/${keep#"$TOP/build/tests/"}"
+		mkdir -p "$guest_kept" && cp "$WORK"/*.log "$guest_kept/" && diag "logs: ${guest_kept#"$TOP/"}"
 	fi
 	rm -rf "$WORK"
 	exit "$status"

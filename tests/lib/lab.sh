@@ -5,7 +5,7 @@
 #
 #   lab <option, verb…>      umf-lab with the kernel and the lab file ($LAB, $WORK/t.lab) of this test
 #   run <command>            its status in $status, its outputs in $out and $err
-#   lab_clean <guest>…       one check per guest that its log is clean; one that is not is kept in $lab_kept
+#   lab_clean <guest>…       one check per guest that its log is clean; one that is not is kept in $guest_kept
 #
 # However the test ends, its lab ends with it.
 
@@ -17,8 +17,6 @@ umf_lab=$BIN/umf-lab
 export HOME=$WORK
 cd "$WORK" || exit 1
 LAB=$WORK/t.lab
-# shellcheck disable=SC2154 # guest.sh sets it
-lab_kept=$TOP/build/tests/$KERNEL$guest_suffix/$(basename "$0")
 
 lab()
 {
@@ -67,6 +65,6 @@ lab_clean()
 		log=${LAB%.lab}.run/$guest.log
 		failed=$tap_failed
 		check "the kernel log of $guest is clean" scan_log "$log"
-		[ "$tap_failed" -eq "$failed" ] || { mkdir -p "$lab_kept" && cp "$log" "$lab_kept/"; }
+		[ "$tap_failed" -eq "$failed" ] || { mkdir -p "$guest_kept" && cp "$log" "$guest_kept/"; }
 	done
 }

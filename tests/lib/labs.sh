@@ -39,9 +39,9 @@ lab_begin()
 # switch's log, and what they say to $lab_asks
 lab_keep()
 {
-	local keep=$lab_kept guest
+	local keep=$guest_kept guest
 
-	[ "$lab_failures" -ge 0 ] || return 0
+	[ "$lab_failures" -ge 0 ] || return 0	# has been called for this lab
 	lab_failures=-1
 	mkdir -p "$keep"
 	cp "${LAB%.lab}".run/*.log "$WORK"/*.timeline "$keep/" 2>/dev/null
