@@ -29,10 +29,10 @@ int umf_tty_host_drain(int fd)
 	char buf[64];
 	int n;
 
-	/* A short read has emptied it; its end would wake us again. */
+	/* To its end: what was rung last and that may have woken us together. */
 	do {
 		CATCH_EINTR(n = read(fd, buf, sizeof(buf)));
-	} while (n == sizeof(buf));
+	} while (n > 0);
 	return n == 0;
 }
 

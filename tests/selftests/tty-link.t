@@ -114,6 +114,15 @@ probe t1 ttyS0 raw 115200 fill 300 drain
 outcome t2 ttyS0
 says "and bytes move again" "check came=300 bad=0 "
 
+# What it said last is not yet read when it dies.
+kill -STOP "$(guest_pid t1)"
+probe t2 ttyS0 raw 9600 write x drain
+guest_kill9 t2
+kill -CONT "$(guest_pid t1)"
+check "so is one that is killed before it is heard" until_true 10 config_says t1 ttyS0 "OK +link,.*nobody on the other end"
+tty_start t2
+check "... and comes back" until_true 10 config_says t1 ttyS0 "OK +link,.*connected to t2/ttyS0"
+
 # ---- hangup ----
 
 behind t2 ttyS0 raw 9600 ready sleep 60000
