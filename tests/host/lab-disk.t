@@ -100,6 +100,7 @@ is "the image is as it was" "$(md5sum <other/root.ext4)" "$sum"
 lab_clean n1 n2
 run lab pack "$WORK/t.tar.gz"
 is "pack: status" "$status: $err" "0: "
+check_fails "... no lock is left" test -e "$(lab_live).lock"
 if command -v xorriso >/dev/null; then
 	run lab -q pack --iso t.iso
 	is "pack --iso: status" "$status" 0

@@ -27,6 +27,7 @@ fails()
 	is "... others only show the log" "$(tail -n +2 <<<"$err" | grep -vc '^  n2| ')" 0
 	is "... nothing is left running" "$(lab_processes)" 0
 	check_fails "... nor the live folder" test -e "$(lab_live)"
+	check_fails "... nor its lock" test -e "$(lab_live).lock"
 }
 
 lab_file panic.lab 'append = "rdinit=/nothing init=/nothing root=/dev/nothing"'

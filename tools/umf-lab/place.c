@@ -31,7 +31,7 @@
 
 #define LOCK_WAIT_NS	2000000000LL
 
-static bool locked;
+static char *locked;		/* the live folder whose lock is ours */
 
 char *place_tool(const char *path)
 {
@@ -158,15 +158,25 @@ void remove_tree(const char *path)
 		say("%s: cannot be removed: %m", path);
 }
 
+/* The lock's file goes with the live folder: what is not up has neither. */
+static void remove_lock(void)
+{
+	char *path;
+
+	if (!locked || !access(locked, F_OK))
+		return;
+	path = xasprintf("%s.lock", locked);
+	/* ours; who waits for it sees that it is not the file any more */
+	unlink(path);
+	free(path);
+	free(locked);
+	locked = NULL;
+}
+
 void place_remove(struct lab *lab)
 {
-	char *lock = xasprintf("%s.lock", lab->live);
-
 	remove_tree(lab->live);
-	/* ours; who waits for it sees that it is not the file any more */
-	if (locked)
-		unlink(lock);
-	free(lock);
+	remove_lock();
 }
 
 /* Opens the lock file and takes it; -1: somebody has it, or it was removed. */
@@ -216,7 +226,8 @@ void place_lock(struct lab *lab, const char *verb)
 			close(busy);
 		nanosleep(&pause, NULL);
 	}
-	locked = true;
+	locked = xstrdup(lab->live);
+	atexit(remove_lock);	/* the tool's children end with _exit() */
 	len = snprintf(who, sizeof(who), NAME " %s, process %d", verb, getpid());
 	if (ftruncate(fd, 0) || write(fd, who, len) != len)
 		die(LAB_FAILED, "%s: %m", path);
