@@ -4,7 +4,7 @@
  * leaves what its parameters and its seed say.
  */
 #include <linux/string.h>
-#include "blk_cache.h"
+#include "blk/cache.h"
 #include "umf_kunit.h"
 
 #define SECTORS	1000
@@ -13,7 +13,7 @@ static struct umf_cache cache;
 
 static int cache_test_init(struct kunit *test)
 {
-	umf_cache_init(&cache, 100);
+	umf_cache_init(&cache, 100, 1);
 	return 0;
 }
 
@@ -141,12 +141,54 @@ static void a_cut_with_reorder_leaves_a_share(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, left.ordered);
 }
 
+/* Blocks of 8: each is there, or not; of a torn one what comes first. */
+static void a_cut_keeps_or_loses_a_unit(struct kunit *test)
+{
+	static const struct umf_cut cuts[] = {
+		{ { UMF_KUNIT_SEED }, UMF_PPB / 2, 0, false },
+		{ { UMF_KUNIT_SEED }, UMF_PPB / 2, 0, true },
+		{ { UMF_KUNIT_SEED }, UMF_PPB / 2, UMF_PPB, false },
+		{ { UMF_KUNIT_SEED }, UMF_PPB / 2, UMF_PPB, true },
+	};
+	struct umf_cached *entry;
+	u64 i, kept, last, torn;
+	size_t n;
+
+	for (n = 0; n < ARRAY_SIZE(cuts); n++) {
+		umf_cache_clear(&cache);
+		cache.unit = 8;
+		/* some begin and end inside a block */
+		for (i = 0; i < SECTORS; i++)
+			add(test, i + 3 + i / 100 * 5, 1);
+		kept = umf_cache_cut(&cache, &cuts[n]);
+		torn = 0;
+		last = UMF_SECTOR;
+		i = U64_MAX;
+		list_for_each_entry(entry, &cache.order, list) {
+			kept -= entry->kept > 0;
+			if (entry->sector == i + 1 && entry->sector % 8) {
+				KUNIT_EXPECT_LE(test, entry->kept, last);
+				torn += entry->kept != last;
+			}
+			last = entry->kept;
+			i = entry->sector;
+		}
+		KUNIT_EXPECT_EQ(test, kept, 0);
+		if (cuts[n].torn)
+			KUNIT_EXPECT_GT(test, torn, 0);
+		else
+			KUNIT_EXPECT_EQ(test, torn, 0);
+	}
+	cache.unit = 1;
+}
+
 static struct kunit_case blk_cache_cases[] = {
 	KUNIT_CASE(the_newest_version_is_found),
 	KUNIT_CASE(the_oldest_goes_first),
 	KUNIT_CASE(a_range_is_dropped_with_all_versions),
 	KUNIT_CASE(a_cut_in_order_leaves_the_first),
 	KUNIT_CASE(a_cut_with_reorder_leaves_a_share),
+	KUNIT_CASE(a_cut_keeps_or_loses_a_unit),
 	{}
 };
 

@@ -7,7 +7,7 @@
 #include <linux/minmax.h>
 #include <linux/string.h>
 #include <linux/unaligned.h>
-#include "blk_cow.h"
+#include "blk/cow.h"
 #include "umf_kunit.h"
 
 #define FILE_SIZE	0x10000000000ULL	/* 1 TiB */

@@ -6,8 +6,8 @@
 #include <linux/limits.h>
 #include <linux/minmax.h>
 #include <linux/string.h>
-#include "blk_log.h"
-#include "fault.h"
+#include "blk/log.h"
+#include "fault/fault.h"
 #include "umf_kunit.h"
 
 /* The structures of drivers/md/dm-log-writes.c, which has no header. */

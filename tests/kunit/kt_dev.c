@@ -114,6 +114,7 @@ struct umf_verdict kt_decide(struct kt_dev *dev, const struct kt_op *op)
 
 	rcu_read_lock();
 	verdict = umf_decide(&dev->site, &op->op);
+	umf_verdict_done(&dev->site, &op->op, &verdict);
 	rcu_read_unlock();
 	return verdict;
 }

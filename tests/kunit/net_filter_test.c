@@ -5,6 +5,7 @@
  * that is said to refuse a frame takes it.
  */
 #include <linux/etherdevice.h>
+#include <linux/if_vlan.h>
 #include <linux/ip.h>
 #include <linux/ipv6.h>
 #include <linux/skbuff.h>
@@ -13,16 +14,35 @@
 #include <net/gso.h>
 #include <net/ip6_checksum.h>
 #include <net/tcp.h>
-#include "net_filter.h"
-#include "net_flow.h"
+#include "net/fault/filter.h"
+#include "net/fault/flow.h"
 #include "umf_kunit.h"
 
 #define SEGS	3
 #define SIZE	1000
 
-/* A TCP frame from port 80 to port 4000, its last segment shorter, with FIN. */
-static struct sk_buff *new_frame(struct kunit *test, bool v6)
+/* The same behind @tags VLAN tags, the outer one of a provider. */
+static void put_tags(struct sk_buff *skb, int tags)
 {
+	struct vlan_hdr *vlan;
+	__be16 *proto = &eth_hdr(skb)->h_proto;
+	__be16 l3 = *proto;
+	int i;
+
+	for (i = 0; i < tags; i++) {
+		*proto = i + 1 < tags ? htons(ETH_P_8021AD) : htons(ETH_P_8021Q);
+		vlan = skb_put_zero(skb, sizeof(*vlan));
+		vlan->h_vlan_TCI = htons(5 + i);
+		proto = &vlan->h_vlan_encapsulated_proto;
+	}
+	*proto = l3;
+	skb->protocol = eth_hdr(skb)->h_proto;
+}
+
+/* A TCP frame from port 80 to port 4000, its last segment shorter, with FIN. */
+static struct sk_buff *new_tagged(struct kunit *test, bool v6, int tags)
+{
+	unsigned int l3 = ETH_HLEN + tags * VLAN_HLEN;
 	unsigned int ip = v6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr);
 	unsigned int data = (SEGS - 1) * SIZE + 10, i;
 	struct sk_buff *skb = alloc_skb(200 + data, GFP_KERNEL);
@@ -34,7 +54,8 @@ static struct sk_buff *new_frame(struct kunit *test, bool v6)
 	eth_broadcast_addr(((struct ethhdr *)skb_put_zero(skb, ETH_HLEN))->h_dest);
 	skb->protocol = v6 ? htons(ETH_P_IPV6) : htons(ETH_P_IP);
 	eth_hdr(skb)->h_proto = skb->protocol;
-	skb_set_network_header(skb, ETH_HLEN);
+	put_tags(skb, tags);
+	skb_set_network_header(skb, l3);
 	skb_put_zero(skb, ip);
 	if (v6) {
 		ipv6_hdr(skb)->version = 6;
@@ -47,7 +68,7 @@ static struct sk_buff *new_frame(struct kunit *test, bool v6)
 		ip_hdr(skb)->id = htons(7);
 		ip_hdr(skb)->tot_len = htons(ip + sizeof(*tcp) + data);
 	}
-	skb_set_transport_header(skb, ETH_HLEN + ip);
+	skb_set_transport_header(skb, l3 + ip);
 	tcp = skb_put_zero(skb, sizeof(*tcp));
 	tcp->source = htons(80);
 	tcp->dest = htons(4000);
@@ -62,6 +83,11 @@ static struct sk_buff *new_frame(struct kunit *test, bool v6)
 	skb_shinfo(skb)->gso_segs = SEGS;
 	skb_shinfo(skb)->gso_type = v6 ? SKB_GSO_TCPV6 : SKB_GSO_TCPV4;
 	return skb;
+}
+
+static struct sk_buff *new_frame(struct kunit *test, bool v6)
+{
+	return new_tagged(test, v6, 0);
 }
 
 static const struct filter_case {
@@ -138,6 +164,45 @@ static void a_filter_says_the_same_of_all_segments(struct kunit *test)
 		kfree_skb_list(segs);
 		kfree_skb(skb);
 	}
+}
+
+/* Tags are in all segments alike; what is behind them is not where it was. */
+static void a_filter_is_as_sure_behind_tags(struct kunit *test)
+{
+	struct umf_reply *reply = kunit_kzalloc(test, sizeof(*reply), GFP_KERNEL);
+	struct sk_buff *skb, *segs, *seg, *next;
+	struct umf_net_filter filter;
+	struct umf_net_gso gso;
+	int tags, v6, i;
+	bool sure;
+
+	KUNIT_ASSERT_NOT_NULL(test, reply);
+	for (tags = 1; tags <= 2; tags++) {
+		for (v6 = 0; v6 < 2; v6++) {
+			skb = new_tagged(test, v6, tags);
+			KUNIT_ASSERT_TRUE(test, umf_net_gso_look(skb, &gso));
+			KUNIT_EXPECT_EQ(test, gso.segs, SEGS);
+			segs = __skb_gso_segment(skb, 0, true);
+			KUNIT_ASSERT_FALSE(test, IS_ERR_OR_NULL(segs));
+			for (i = 0; i < ARRAY_SIZE(filters); i++) {
+				filter = (struct umf_net_filter){};
+				umf_net_filter_parse(&filter, filters[i].bpf, reply);
+				sure = umf_net_filter_excludes(&filter, skb, &gso);
+				KUNIT_EXPECT_TRUE_MSG(test, sure || i, "%s",
+						      filters[i].about);
+				skb_list_walk_safe(segs, seg, next)
+					KUNIT_EXPECT_FALSE_MSG(test, sure &&
+							       umf_net_filter_match(&filter, seg),
+							       "%s", filters[i].about);
+				umf_net_filter_free(&filter);
+			}
+			kfree_skb_list(segs);
+			kfree_skb(skb);
+		}
+	}
+	skb = new_tagged(test, false, 3);
+	KUNIT_EXPECT_FALSE(test, umf_net_gso_look(skb, &gso));
+	kfree_skb(skb);
 }
 
 /* The bytes that are said to be the same are; those that are not differ somewhere. */
@@ -345,6 +410,7 @@ static void a_flow_of_segments_reads_what_they_share(struct kunit *test)
 
 static struct kunit_case net_filter_cases[] = {
 	KUNIT_CASE(a_filter_says_the_same_of_all_segments),
+	KUNIT_CASE(a_filter_is_as_sure_behind_tags),
 	KUNIT_CASE(the_same_bytes_are_the_same),
 	KUNIT_CASE(no_filter_takes_what_its_flow_is_refused),
 	KUNIT_CASE(a_flow_ends_with_its_plan),

@@ -9,7 +9,7 @@
 #include <linux/ktime.h>
 #include <linux/limits.h>
 #include <linux/sched.h>
-#include "net_switch.h"
+#include "net/port/fdb.h"
 #include "umf_kunit.h"
 
 #define MAC(n)	(0x020000000000ULL + (n))	/* unicast, n below 2^40 */

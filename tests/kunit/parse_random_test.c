@@ -140,6 +140,7 @@ static bool make_value(struct gen_ctx *ctx, enum umf_key key,
 		val->a = umf_rng_next(&ctx->rng) >> 16;
 		return true;
 	case UMF_T_RANGE:
+	case UMF_T_SPAN:
 		val->a = some_number(ctx, param->min, param->max);
 		val->b = some_number(ctx, val->a, param->max);
 		return true;
@@ -172,37 +173,42 @@ static bool make_value(struct gen_ctx *ctx, enum umf_key key,
 /* Any rule of the action that the grammar allows, into ctx->made. */
 static bool make_spec(struct gen_ctx *ctx, enum umf_action_id action)
 {
+	const struct umf_action *act = &umf_actions[action];
+	unsigned int few = below(ctx, 2), key;
 	struct umf_spec *spec = &ctx->made;
-	u64 keys = umf_actions[action].keys;
-	int key;
+	bool has[UMF_K_MAX];
 
 	umf_spec_free(spec);
 	memset(spec, 0, sizeof(*spec));
 	strscpy(spec->device, "kt0", sizeof(spec->device));
 	spec->action = action;
-	/* from a few keys to nearly all */
-	keys &= umf_rng_next(&ctx->rng);
-	if (below(ctx, 2))
-		keys &= umf_rng_next(&ctx->rng);
-	keys |= umf_actions[action].need;
-	if (keys & BIT_ULL(UMF_K_MATCH))
-		keys |= BIT_ULL(UMF_K_BPF);
-	if (keys & (BIT_ULL(UMF_K_PERIOD) | BIT_ULL(UMF_K_DUTY)))
-		keys |= BIT_ULL(UMF_K_PERIOD) | BIT_ULL(UMF_K_DUTY);
-	if (keys & (BIT_ULL(UMF_K_DIST) | BIT_ULL(UMF_K_CORR)))
-		keys |= BIT_ULL(UMF_K_JITTER);
-	if (keys & BIT_ULL(UMF_K_BER))
-		keys &= ~BIT_ULL(UMF_K_BITS);
-	if (action == UMF_A_LINK)
-		keys = (keys | BIT_ULL(UMF_K_DUPLEX)) & ~BIT_ULL(UMF_K_RATE);
+	/* a quarter of the keys, or half of them */
+	for (key = 0; key < UMF_K_MAX; key++)
+		has[key] = umf_action_needs(act, key) ||
+			   (umf_action_takes(act, key) &&
+			    !below(ctx, few ? 4 : 2));
+	has[UMF_K_BPF] |= has[UMF_K_MATCH];
+	has[UMF_K_PERIOD] |= has[UMF_K_DUTY];
+	has[UMF_K_DUTY] |= has[UMF_K_PERIOD];
+	has[UMF_K_JITTER] |= has[UMF_K_DIST] || has[UMF_K_CORR];
+	has[UMF_K_JITTER] |= has[UMF_K_TABLE];
+	has[UMF_K_DIST] &= !has[UMF_K_TABLE];
+	has[UMF_K_SLOT] |= has[UMF_K_FRAMES];
+	has[UMF_K_ORDER] &= !has[UMF_K_SLOT];
+	has[UMF_K_CELL] |= has[UMF_K_CELLHEAD];
+	has[UMF_K_BITS] &= !has[UMF_K_BER];
+	if (action == UMF_A_LINK) {
+		has[UMF_K_DUPLEX] = true;
+		has[UMF_K_RATE] = false;
+	}
 	if (action == UMF_A_NODE_CLOCK)
-		keys |= BIT_ULL(UMF_K_DRIFT);
+		has[UMF_K_DRIFT] = true;
 	for (key = 0; key < UMF_K_MAX; key++) {
-		if (!(keys & BIT_ULL(key)))
+		if (!has[key])
 			continue;
 		if (!make_value(ctx, key, &spec->val[key]))
 			return false;
-		spec->have |= BIT_ULL(key);
+		umf_set_has(spec, key);
 	}
 	if (umf_has(spec, UMF_K_JITTER))
 		spec->val[UMF_K_JITTER].a =
@@ -412,7 +418,7 @@ static void garbage_is_refused_or_read_whole(struct kunit *test)
 			continue;
 		}
 		KUNIT_ASSERT_EQ_MSG(test, err, -EINVAL, "%s", rule);
-		KUNIT_ASSERT_EQ_MSG(test, ctx->read.have, 0, "%s", rule);
+		KUNIT_ASSERT_EQ_MSG(test, umf_kunit_keys(&ctx->read), 0, "%s", rule);
 		KUNIT_ASSERT_TRUE_MSG(test, umf_kunit_one_line(&ctx->first),
 				      "%s: %s", rule, ctx->first.text);
 		cond_resched();

@@ -57,7 +57,7 @@ static void expect_refused(struct kunit *test, u64 class, const char *rule,
 
 	KUNIT_EXPECT_EQ_MSG(test, err, -EINVAL, "%s", rule);
 	KUNIT_EXPECT_EQ_MSG(test, ctx->first.err, -EINVAL, "%s", rule);
-	KUNIT_EXPECT_EQ_MSG(test, ctx->read.have, 0, "%s", rule);
+	KUNIT_EXPECT_EQ_MSG(test, umf_kunit_keys(&ctx->read), 0, "%s", rule);
 	KUNIT_EXPECT_TRUE_MSG(test, umf_kunit_one_line(&ctx->first), "%s: %s",
 			      rule, answer);
 	KUNIT_EXPECT_NOT_NULL_MSG(test, strstr(answer, word),
@@ -133,6 +133,11 @@ static const struct good_value good_values[] = {
 	{ "drop burst=100%,1ppb,1,1e-3", UMF_K_BURST, UMF_KUNIT_PAIR(UMF_PPB, 1),
 	  UMF_KUNIT_PAIR(UMF_PPB, 1000000), "100%,0.0000001%,100%,0.1%" },
 
+	{ "drop ecn=on", UMF_K_ECN, 1, 0, "on" },
+	{ "reject with=rst", UMF_K_WITH, UMF_REJECT_RST, 0, "rst" },
+	{ "reject with=icmp-admin", UMF_K_WITH, UMF_REJECT_ADMIN, 0,
+	  "icmp-admin" },
+
 	{ "corrupt ber=1e-6", UMF_K_BER, 1000, 0, "0.0001%" },
 	{ "corrupt csum=fix", UMF_K_CSUM, UMF_CSUM_FIX, 0, "fix" },
 	{ "truncate len=14", UMF_K_LEN, 14, 0, "14" },
@@ -182,8 +187,10 @@ static void values_are_read_and_printed(struct kunit *test)
 				    ctx->first.text ?: "");
 		if (err)
 			continue;
-		KUNIT_EXPECT_EQ_MSG(test, ctx->read.have, BIT_ULL(good->key),
-				    "%s", good->rule);
+		KUNIT_EXPECT_EQ_MSG(test, umf_kunit_keys(&ctx->read), 1, "%s",
+				    good->rule);
+		KUNIT_EXPECT_TRUE_MSG(test, umf_has(&ctx->read, good->key),
+				      "%s", good->rule);
 		KUNIT_EXPECT_EQ_MSG(test, ctx->read.val[good->key].a, good->a,
 				    "%s", good->rule);
 		if (umf_kunit_two_numbers(good->key))
@@ -224,6 +231,17 @@ static const struct bad_value bad_values[] = {
 	{ "drop duty=10%", "period=" },
 	{ "drop match=ip", "match=" },
 	{ "delay time=1ms jitter=1001us", "jitter=" },
+	{ "delay time=0s slot=2ms,1ms", "slot=2ms,1ms: the second is less" },
+	{ "delay time=0s slot=1ms,", "slot=" },
+	{ "delay time=0s slot=,1ms", "slot=" },
+	{ "delay time=0s slot=1ms,2ms,3ms", "slot=2ms,3ms" },
+	{ "delay time=0s slot=999ns", "slot=999ns: must be from 1us to 3600s" },
+	{ "delay time=0s slot=1ms order=free", "order=free" },
+	{ "delay time=0s frames=2", "slot=" },
+	{ "delay time=1ms table=x", "jitter=" },
+	{ "delay time=1ms jitter=1us table=x dist=normal", "table=" },
+	{ "rate rate=1Mbit cellhead=5", "cell=" },
+	{ "reject with=icmp", "with=icmp: must be rst|icmp-port" },
 	{ "drop id=all", "id=all" },
 
 	{ "drop dir=", "dir=" },
@@ -285,8 +303,8 @@ static const struct bad_value bad_values[] = {
 	{ "rate rate=1Mbit bucket=1.3", "bucket=1.3: finer than 1 byte" },
 	{ "truncate", "truncate needs len=" },
 	{ "truncate len=13", "len=13: must be from 14" },
-	{ "delay time=1ms dist=normal", "dist= and corr= need jitter=" },
-	{ "delay time=1ms corr=10%", "dist= and corr= need jitter=" },
+	{ "delay time=1ms dist=normal", "dist=, table= and corr= need jitter=" },
+	{ "delay time=1ms corr=10%", "dist=, table= and corr= need jitter=" },
 	{ "delay time=1ms jitter=1ms dist=gauss", "dist=gauss: must be" },
 	{ "corrupt bits=1 ber=1%", "bits= and ber=" },
 	{ "link", "link needs rate= or duplex=" },
@@ -355,20 +373,38 @@ static u64 action_with(struct kunit *test, enum umf_key key, char *text,
 	int i, n;
 
 	for (i = 0; i < UMF_A_MAX && !action; i++)
-		if (umf_actions[i].keys & BIT_ULL(key))
+		if (umf_action_takes(&umf_actions[i], key))
 			action = &umf_actions[i];
 	if (!action)
 		KUNIT_FAIL_AND_ABORT(test, "no action takes %s=",
 				     umf_params[key].name);
-	n = scnprintf(text, size, "%s ", action->name);
+	n = scnprintf(text, size, "%s %s", action->name,
+		      key == UMF_K_FRAMES ? "slot=1ms " :
+		      key == UMF_K_CELLHEAD ? "cell=48 " : "");
 	for (i = 0; i < UMF_K_MAX; i++) {
-		if (i == key || !(action->need & BIT_ULL(i)))
+		if (i == key || !umf_action_needs(action, i))
 			continue;
 		n += scnprintf(text + n, size - n, "%s=%llu%s ",
 			       umf_params[i].name, umf_params[i].min,
-			       umf_params[i].type == UMF_T_TIME ? "ns" : "");
+			       umf_params[i].type == UMF_T_TIME ? "ns" :
+			       umf_params[i].type == UMF_T_RATE ? "bit" : "");
 	}
 	return action->classes;
+}
+
+static void spans_are_read(struct kunit *test)
+{
+	struct parse_ctx *ctx = test->priv;
+
+	KUNIT_EXPECT_EQ(test, parse(ctx, "delay time=0s slot=1500us,1s"), 0);
+	KUNIT_EXPECT_EQ(test, ctx->read.val[UMF_K_SLOT].a, 1500000);
+	KUNIT_EXPECT_EQ(test, ctx->read.val[UMF_K_SLOT].b, UMF_NSEC);
+	umf_print_value(&ctx->first, UMF_K_SLOT, &ctx->read.val[UMF_K_SLOT]);
+	KUNIT_EXPECT_STREQ(test, ctx->first.text, "1500us,1s");
+	KUNIT_EXPECT_EQ(test, parse(ctx, "delay time=0s slot=2ms"), 0);
+	KUNIT_EXPECT_EQ(test, ctx->read.val[UMF_K_SLOT].b, 2000000);
+	umf_print_value(&ctx->first, UMF_K_SLOT, &ctx->read.val[UMF_K_SLOT]);
+	KUNIT_EXPECT_STREQ(test, ctx->first.text, "2ms");
 }
 
 static void expect_number(struct kunit *test, enum umf_key key, u64 val,
@@ -490,7 +526,7 @@ static void names_are_as_long_as_promised(struct kunit *test)
 
 static void tables_are_complete(struct kunit *test)
 {
-	u64 used = 0;
+	bool used[UMF_K_MAX] = {}, takes;
 	int i, j;
 
 	for (i = 0; i < UMF_K_MAX; i++) {
@@ -522,11 +558,16 @@ static void tables_are_complete(struct kunit *test)
 					  action->name);
 		KUNIT_EXPECT_NE_MSG(test, action->classes, 0, "%s",
 				    action->name);
-		KUNIT_EXPECT_EQ_MSG(test, action->need & ~action->keys, 0,
-				    "%s", action->name);
-		used |= action->keys;
+		for (j = 0; j < UMF_K_MAX; j++) {
+			takes = umf_action_takes(action, j);
+			KUNIT_EXPECT_TRUE_MSG(test, takes ||
+					      !umf_action_needs(action, j),
+					      "%s", action->name);
+			used[j] |= takes;
+		}
 	}
-	KUNIT_EXPECT_EQ(test, used, BIT_ULL(UMF_K_MAX) - 1);
+	for (i = 0; i < UMF_K_MAX; i++)
+		KUNIT_EXPECT_TRUE_MSG(test, used[i], "%s", umf_params[i].name);
 	/* mconsole finds verbs by prefix: none may begin with another */
 	for (i = 0; i < UMF_V_MAX; i++) {
 		KUNIT_ASSERT_NOT_NULL_MSG(test, umf_verbs[i].name, "verb %d",
@@ -598,6 +639,7 @@ static void statements_and_quotes_are_cut_right(struct kunit *test)
 static struct kunit_case parse_cases[] = {
 	KUNIT_CASE(tables_are_complete),
 	KUNIT_CASE(values_are_read_and_printed),
+	KUNIT_CASE(spans_are_read),
 	KUNIT_CASE(bad_values_are_named),
 	KUNIT_CASE(every_number_keeps_its_table_range),
 	KUNIT_CASE(word_lists_are_sets),

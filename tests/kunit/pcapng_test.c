@@ -5,9 +5,9 @@
  */
 #include <linux/slab.h>
 #include <linux/string.h>
-#include "capture.h"
-#include "pcapng.h"
-#include "pcapng_format.h"
+#include "capture/capture.h"
+#include "capture/pcapng.h"
+#include "capture/pcapng_format.h"
 #include "umf_kunit.h"
 
 static u16 u16_at(const u8 *at)

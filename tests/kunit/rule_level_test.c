@@ -245,7 +245,7 @@ struct visit {
 	char ids[64];
 };
 
-static void visit_level(const struct umf_rule *rule, void *data)
+static void visit_level(struct umf_rule *rule, void *data)
 {
 	struct visit *visit = data;
 

@@ -5,7 +5,7 @@
  */
 #include <linux/kernel.h>
 #include "umf_kunit.h"
-#include "tty_wire.h"
+#include "tty/wire.h"
 
 static const struct umf_wire wire_8n1 = { .speed = 9600, .bits = 8, .stop = 1 };
 

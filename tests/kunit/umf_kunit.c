@@ -52,7 +52,17 @@ bool umf_kunit_two_numbers(enum umf_key key)
 	enum umf_type type = umf_params[key].type;
 
 	return type == UMF_T_AT || type == UMF_T_RANGE || type == UMF_T_BURST ||
+	       type == UMF_T_SPAN ||
 	       type == UMF_T_STEP || type == UMF_T_DRIFT;
+}
+
+unsigned int umf_kunit_keys(const struct umf_spec *spec)
+{
+	unsigned int i, n = 0;
+
+	for (i = 0; i < UMF_KEY_WORDS; i++)
+		n += hweight64(spec->have[i]);
+	return n;
 }
 
 bool umf_kunit_one_line(const struct umf_reply *reply)

@@ -9,7 +9,7 @@
 #include <kunit/test.h>
 #include <linux/atomic.h>
 #include <linux/iopoll.h>
-#include "fault.h"
+#include "fault/fault.h"
 
 #define UMF_KUNIT_SEED	42
 
@@ -41,6 +41,8 @@ struct umf_spec *umf_kunit_spec(struct kunit *test, const char *rule);
 u64 umf_kunit_last_event(void);
 /* Does the key's value use both numbers of struct umf_value? */
 bool umf_kunit_two_numbers(enum umf_key key);
+/* How many keys has it? */
+unsigned int umf_kunit_keys(const struct umf_spec *spec);
 /* Is it one line, not empty, without a newline or other control character? */
 bool umf_kunit_one_line(const struct umf_reply *reply);
 

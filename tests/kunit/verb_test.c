@@ -218,7 +218,7 @@ static void help_tells_the_whole_table(struct kunit *test)
 					  strstr(text, umf_actions[i].help),
 					  "%s", umf_actions[i].name);
 		for (key = 0; key < UMF_K_MAX; key++) {
-			if (!(umf_actions[i].keys & BIT_ULL(key)))
+			if (!umf_action_takes(&umf_actions[i], key))
 				continue;
 			snprintf(word, sizeof(word), "  %s=",
 				 umf_params[key].name);

@@ -17,9 +17,8 @@ check_tree() {
 
 # kbuild <src> <obj> <arguments of make>
 kbuild() {
-	local src=$1 obj=$2 cc
+	local src=$1 obj=$2
 	shift 2
-	cc=$(command -v ccache || :)
 	env -u MAKEFLAGS -u MFLAGS make -s -C "$src" ARCH=um SUBARCH=x86_64 O="$obj" -j"${JOBS:-$(nproc)}" \
-		${cc:+CC="$cc gcc" HOSTCC="$cc gcc"} "$@"
+		${CCACHE:+CC="$CCACHE gcc" HOSTCC="$CCACHE gcc"} "$@"
 }

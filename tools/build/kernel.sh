@@ -10,8 +10,6 @@ suffix=
 [[ $flavor == default ]] || suffix=-$flavor
 src=$dir/src obj=$dir/obj$suffix log=$dir/build$suffix.log out=$dir/linux$suffix
 jobs=${JOBS:-$(nproc)}
-CCACHE=$(command -v ccache || :)
-export CCACHE CCACHE_DEPEND=1
 lock "$dir/.lock" shared
 lock "$dir/.lock-obj$suffix"
 

@@ -5,6 +5,11 @@ TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 BUILD=$TOP/build
 V=${V:-}
 
+# ccache, where there is one.  Paths below build/ are taken as relative: a line's trees (flavours, lint, patches-check), and
+# those of other checkouts, share what is the same.
+CCACHE=$(command -v ccache || :)
+export CCACHE CCACHE_BASEDIR=$BUILD CCACHE_DEPEND=1
+
 # The lines the project stands behind; arch-um-patches/ has a folder for each.
 known_lines() {
 	local d

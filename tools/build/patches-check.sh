@@ -26,6 +26,21 @@ check_form() { # <patch> <pristine tree>
 	out=$(cd "$2" && perl scripts/checkpatch.pl --strict -q --show-types --ignore FILE_PATH_CHANGES "$1" 2>&1) || fail "checkpatch: $out"
 }
 
+# What a patch can break: the files that it edits, the folder whose Makefile or Kconfig it does, and all that may include
+# a header.
+targets_of() { # <patch>
+	local f
+
+	for f in $(touched "$1"); do
+		case $f in
+		*.c) echo "${f%.c}.o" ;;
+		*.h) printf '%s\n' arch/um/{drivers,kernel,os-Linux}/ ;;
+		arch/x86/*) echo arch/x86/um/ ;;
+		*) echo arch/um/drivers/ ;;
+		esac
+	done | sort -u
+}
+
 check_line() { # <line>
 	local dir=$BUILD/$1 f n=0 targets configured='' out
 	local -a patches
@@ -43,13 +58,7 @@ check_line() { # <line>
 			return
 		}
 		grep -q fuzz <<<"$out" && fail "applies with fuzz only"
-		targets=(arch/um/drivers/)
-		for f in $(touched "$p"); do
-			case $f in
-			arch/um/drivers/*) ;;
-			*.c) targets+=("${f%.c}.o") ;;
-			esac
-		done
+		mapfile -t targets < <(targets_of "$p")
 		if [[ -z $configured ]] || touched "$p" | grep -q Kconfig; then
 			mkdir -p "$obj"
 			cat "$TOP"/configs/kernel/{base,uml,time-travel,net,netfilter,ha,storage,fs,kunit,umf}.config >"$obj/requested.config"
