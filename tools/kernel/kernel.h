@@ -40,6 +40,8 @@ typedef unsigned long long u64;
 #define ARRAY_SIZE(a)		(sizeof(a) / sizeof((a)[0]))
 #define max_t(type, a, b)	((type)(a) > (type)(b) ? (type)(a) : (type)(b))
 #define min(a, b)		((a) < (b) ? (a) : (b))
+#define container_of(ptr, type, member) \
+	((type *)(void *)((char *)(ptr) - offsetof(type, member)))
 #define ilog2(n)		(31 - __builtin_clz(n))
 #define div_u64(a, b)		((a) / (b))
 #define BIT(n)			(1UL << (n))
@@ -141,8 +143,14 @@ static inline unsigned long kernel_jiffies(void)
 }
 #endif
 
+/* A program's time is the host's. */
+#define TT_MODE_OFF		0
+#define time_travel_mode	TT_MODE_OFF
+
 /* The drivers tell of what the program says itself. */
 #define pr_info(...)		((void)0)
+
+#define pr_warn(...)		pr_warn_ratelimited(__VA_ARGS__)
 
 /* One line a second; the program says what it is called. */
 extern const char *const kernel_program;
@@ -164,13 +172,4 @@ extern const char *const kernel_program;
 #define CATCH_EINTR(expr) while ((errno = 0, (expr) < 0) && errno == EINTR)
 #define os_close_file(fd)	close(fd)
 #define os_getpid()		getpid()
-#define os_unmap_memory(p, len)	munmap(p, len)
-
-static inline void *os_mmap_rw_shared(int fd, size_t size)
-{
-	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-
-	return p == MAP_FAILED ? NULL : p;
-}
-
 #endif /* __KERNEL_H */

@@ -18,7 +18,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include "../lib/xalloc.h"
-#include "fault_params.h"
+#include "fault/params.h"
 #include "tool.h"
 
 #define POLL_MS		200
@@ -72,7 +72,7 @@ static void ask_off(struct tool *tool, struct mconsole_call *calls,
 
 /* ---- the guest writes ---- */
 
-char *capture_path(const char *path)
+char *tool_path(const char *path)
 {
 	char *here, *whole;
 
@@ -105,7 +105,7 @@ static void look_after(struct tool *tool, const char *device)
 {
 	const struct timespec pause = { .tv_nsec = POLL_MS * 1000000L };
 	const struct guest *guest = &tool->guests.guest[0];
-	char *path = capture_path(tool->write);
+	char *path = tool_path(tool->write);
 	struct mconsole_call *calls = ask_new(tool);
 	struct look look = { 0 };
 	sigset_t open;
@@ -162,7 +162,7 @@ static bool open_stream(struct stream *stream)
 	if (!mkdtemp(dir))
 		tool_usage("%s: no folder can be made there: %s", dir,
 			   strerror(errno));
-	fifo = capture_path(dir);
+	fifo = tool_path(dir);
 	free(dir);
 	dir = fifo;
 	fifo = xasprintf("%s/fifo", dir);

@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "fault_params.h"
+#include "fault/params.h"
 
 /* By the bit of UMF_CLASS_…; a class without a row stops the build. */
 static const struct class {
@@ -128,6 +128,7 @@ static void range(const struct umf_param *param)
 		break;
 	case UMF_T_TIME:
 	case UMF_T_STEP:
+	case UMF_T_SPAN:
 	case UMF_T_AT:
 		sentence("From %s to %s", duration(param->min, a),
 			 duration(param->max, b));
@@ -153,7 +154,7 @@ static void man_users(int key)
 	int i;
 
 	for (i = 0; i < UMF_A_MAX; i++)
-		if (umf_actions[i].keys & BIT_ULL(key))
+		if (umf_action_takes(&umf_actions[i], key))
 			users |= umf_actions[i].classes;
 	if (users == classes_used())
 		return;
@@ -191,9 +192,9 @@ static void man_action(const struct umf_action *action)
 	sentence("%s", action->help);
 	printf("Takes");
 	for (key = 0; key < UMF_K_MAX; key++)
-		if (action->keys & BIT_ULL(key))
+		if (umf_action_takes(action, key))
 			printf("\n%s%s", umf_params[key].name,
-			       action->need & BIT_ULL(key) ? " (required)" : "");
+			       umf_action_needs(action, key) ? " (required)" : "");
 	printf(".\n");
 }
 
@@ -293,7 +294,7 @@ static void sh_keys(void)
 			printf("\t%s*' %s') echo '", classes[class].device,
 			       umf_actions[i].name);
 			for (key = 0, n = 0; key < UMF_K_MAX; key++)
-				if (umf_actions[i].keys & BIT_ULL(key))
+				if (umf_action_takes(&umf_actions[i], key))
 					printf("%s%s=", n++ ? " " : "",
 					       umf_params[key].name);
 			printf("' ;;\n");

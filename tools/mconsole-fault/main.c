@@ -2,7 +2,7 @@
 /*
  * mconsole-fault: fault rules of running guests, from the host.
  *
- * The verbs are the guest's (fault_params.c lists them) and are sent as they
+ * The verbs are the guest's (fault/params.c lists them) and are sent as they
  * stand; wait, expect, events --follow and a capture that is followed are made
  * of them here.
  */
@@ -15,7 +15,7 @@
 #include "../lib/message.h"
 #include "../lib/units.h"
 #include "../lib/xalloc.h"
-#include "fault_params.h"
+#include "fault/params.h"
 #include "tool.h"
 
 #define NAME	"mconsole-fault"
@@ -301,7 +301,7 @@ static void do_verb(struct tool *tool, int argc, char **argv)
 	} else {
 		/* a file's name is from here */
 		if (capture && argc == 3 && strcmp(argv[2], "off"))
-			argv[2] = capture_path(argv[2]);
+			argv[2] = tool_path(argv[2]);
 		for (i = 0; i < argc; i++)
 			words_add(&words, strcmp(argv[i], ";") ? argv[i] :
 						  word_separator);

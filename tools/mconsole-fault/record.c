@@ -10,7 +10,7 @@
 #include <string.h>
 #include "../lib/units.h"
 #include "../lib/xalloc.h"
-#include "fault_params.h"
+#include "fault/params.h"
 #include "tool.h"
 
 json_t *record_text(const char *text)

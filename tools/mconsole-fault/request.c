@@ -8,11 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include "../lib/xalloc.h"
-#include "fault_params.h"
+#include "fault/params.h"
 #include "tool.h"
 
 #define MATCH	"match="
 #define BPF	"bpf="
+#define TABLE	"table="
 
 static bool has_prefix(const char *word, const char *prefix)
 {
@@ -59,6 +60,16 @@ static void add_match(struct words *out, const char *value, bool has_bpf)
 	free(filter);
 }
 
+/* The guest's kernel opens it, and has another current folder. */
+static void add_table(struct words *out, const char *file)
+{
+	char *path = tool_path(file), *word = xasprintf(TABLE "%s", path);
+
+	words_add(out, word);
+	free(word);
+	free(path);
+}
+
 /* Copies a statement's words; returns the first one of the next. */
 static size_t add_statement(struct words *out, const struct words *in, size_t i)
 {
@@ -73,6 +84,8 @@ static size_t add_statement(struct words *out, const struct words *in, size_t i)
 	for (; i < end; i++) {
 		if (is_add && has_prefix(in->word[i], MATCH))
 			add_match(out, in->word[i] + strlen(MATCH), has_bpf);
+		else if (is_add && has_prefix(in->word[i], TABLE))
+			add_table(out, in->word[i] + strlen(TABLE));
 		else
 			words_add(out, in->word[i]);
 	}

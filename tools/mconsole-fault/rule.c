@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The reply to list as JSON. A rule's keys keep their names, in an object of
- * their own; a value has the type its row in fault_params.c gives it. Times
+ * their own; a value has the type its row in fault/params.c gives it. Times
  * are whole nanoseconds, probabilities numbers from 0 to 1.
  */
 #define _GNU_SOURCE
@@ -9,7 +9,7 @@
 #include <string.h>
 #include "../lib/units.h"
 #include "../lib/xalloc.h"
-#include "fault_params.h"
+#include "fault/params.h"
 #include "tool.h"
 
 static json_t *u64_json(const char *value)
@@ -81,6 +81,19 @@ static json_t *range_json(const char *value)
 	return json;
 }
 
+/* T or T,T */
+static json_t *span_json(const char *value)
+{
+	size_t len = strcspn(value, ",");
+	char *first = xstrndup(value, len);
+	json_t *json;
+
+	json = json_pack("{so so}", "first_ns", time_json(first), "last_ns",
+			 time_json(value[len] ? value + len + 1 : first));
+	free(first);
+	return json;
+}
+
 static json_t *burst_json(const char *value)
 {
 	static const char *const names[] = { "p_bad", "p_good", "loss_bad",
@@ -119,6 +132,9 @@ static json_t *param_json(const char *key, const char *value)
 		break;
 	case UMF_T_RANGE:
 		json = range_json(value);
+		break;
+	case UMF_T_SPAN:
+		json = span_json(value);
 		break;
 	case UMF_T_BURST:
 		json = burst_json(value);

@@ -23,7 +23,7 @@
 #include <unistd.h>
 #include "../lib/units.h"
 #include "../lib/xalloc.h"
-#include "fault_params.h"
+#include "fault/params.h"
 #include "tool.h"
 
 #define TICK_NS		20000000L	/* of waiting; the timeline is shown so often */
@@ -146,7 +146,7 @@ static void read_verb(struct step *step, const char *text)
 		tool_usage("%s: no such verb; --help lists them", words->word[0]);
 	if (words->n == 3 && strcmp(words->word[2], "off") &&
 	    !strcmp(words->word[0], umf_verbs[UMF_V_CAPTURE].name)) {
-		path = capture_path(words->word[2]);
+		path = tool_path(words->word[2]);
 		free(words->word[2]);
 		words->word[2] = path;
 	}

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * A capture as text, a line a packet. What is read are the files that guests
- * write (drivers/pcapng.c): one section in this machine's byte order, one
+ * write (drivers/capture/pcapng.c): one section in this machine's byte order, one
  * interface, nanoseconds.
  *
  *	12:30:01.123456789 rx 98 bytes 02:…:01>02:…:02 0x0800: drop r1
@@ -14,8 +14,8 @@
 #include <string.h>
 #include <time.h>
 #include "../lib/xalloc.h"
-#include "pcapng_format.h"
-#include "rtac.h"
+#include "capture/pcapng_format.h"
+#include "capture/rtac.h"
 #include "tool.h"
 
 #define BLOCK_MAX		(1 << 20)	/* nobody writes longer ones */

@@ -132,7 +132,7 @@ void text_free(struct text *text);
 void capture_verb(struct tool *tool, int argc, char **argv);
 void capture_read(struct tool *tool, const char *path);
 /* As the guest must be told it, whose current folder is another. */
-char *capture_path(const char *path);
+char *tool_path(const char *path);
 
 /* ---- timeline.c ---- */
 

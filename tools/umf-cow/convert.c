@@ -190,14 +190,39 @@ static void target_reopen(struct target *target)
 		fail("%s: %s", target->temporary, umf_file_error(target->fd));
 }
 
+/* How @to is opened; the image itself may become it. */
+static enum target_how target_how(const struct tool *tool,
+				  const struct umf_image *image, const char *to)
+{
+	struct umf_file_info from, old;
+	int fd;
+
+	if (!tool->force)
+		return TARGET_NEW;
+	fd = umf_file_open(to, false);
+	if (fd < 0)
+		return TARGET_REPLACE;
+	from = file_info(image->layer[0].fd, to);
+	old = file_info(fd, to);
+	close(fd);
+	return from.dev == old.dev && from.ino == old.ino ? TARGET_OURS :
+							    TARGET_REPLACE;
+}
+
+/* Beside the file that it is to be, for a while. */
+static enum target_how scratch_how(const struct tool *tool)
+{
+	return tool->force ? TARGET_OURS : TARGET_NEW;
+}
+
 static void to_qcow2(const struct tool *tool, const struct umf_image *image,
 		     const char *to)
 {
 	struct target raw, target;
 
-	target_open_named(&raw, to, tool->force);
+	target_open_named(&raw, to, scratch_how(tool));
 	to_raw(tool, image, &raw);
-	target_open_named(&target, to, tool->force);
+	target_open_named(&target, to, target_how(tool, image, to));
 	qemu_img("raw", raw.temporary, "qcow2", target.temporary);
 	target_reopen(&target);
 	target_publish(&target);
@@ -213,7 +238,9 @@ static void to_cow(const struct tool *tool, struct umf_image *image,
 	if (!compare && !layers)
 		fail("%s: is a raw image; --backing says what a delta is to count on",
 		     file);
-	target_open(&target, to, tool->force);
+	if (!compare)
+		refuse_half_merged(file);
+	target_open(&target, to, target_how(tool, image, to));
 	if (compare)
 		to_difference(tool, image, file, &target);
 	else
@@ -235,7 +262,8 @@ int verb_convert(const struct tool *tool, int argc, char **argv)
 	if (tool->relative && format != FORMAT_COW)
 		usage("--relative goes with --format cow");
 	if (qcow2) {
-		target_open_named(&raw, to, tool->force);
+		target_open_named(&raw, to, format == FORMAT_RAW && tool->force ?
+					    TARGET_REPLACE : scratch_how(tool));
 		qemu_img("qcow2", file, "raw", raw.temporary);
 		target_reopen(&raw);
 		if (format == FORMAT_RAW) {
@@ -248,7 +276,7 @@ int verb_convert(const struct tool *tool, int argc, char **argv)
 				   false);
 	}
 	if (format == FORMAT_RAW) {
-		target_open(&target, to, tool->force);
+		target_open(&target, to, target_how(tool, image, to));
 		to_raw(tool, image, &target);
 		target_publish(&target);
 	} else if (format == FORMAT_COW) {

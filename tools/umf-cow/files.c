@@ -13,6 +13,16 @@
 #define NEW_SECTOR_SIZE	512
 #define NEW_ALIGNMENT	4096	/* as the kernel and uml_mkcow make them */
 
+void keep_time(int fd, const struct stat *st, const char *file)
+{
+	const struct timespec times[2] = {
+		{ .tv_nsec = UTIME_OMIT }, st->st_mtim,
+	};
+
+	if (futimens(fd, times))
+		fail("%s: %s", file, strerror(errno));
+}
+
 struct umf_image *image_open(const char *file, const char *backing,
 			     bool write, bool own_lock)
 {
@@ -20,7 +30,7 @@ struct umf_image *image_open(const char *file, const char *backing,
 		.file = (char *)file,
 		.backing = (char *)backing,
 		.ro = !write,
-		.shared = own_lock,
+		.locked = own_lock,
 	};
 	char error[UMF_BLK_ERROR_LEN];
 	struct umf_image *image;
@@ -31,6 +41,16 @@ struct umf_image *image_open(const char *file, const char *backing,
 	if (umf_image_open(&opt, &image, error))
 		fail("%s", error);
 	return image;
+}
+
+void refuse_half_merged(const char *file)
+{
+	char *marker = xasprintf("%s" UMF_MERGE_MARKER, file);
+
+	if (!access(marker, F_OK))
+		fail("%s: a merge was cut off; " NAME " merge %s goes on with it, before anything else",
+		     file, file);
+	free(marker);
 }
 
 int lock_file(const char *path)

@@ -180,6 +180,7 @@ static void check_unused(struct look *look, struct part *part, u64 bits)
 static void check_part(struct look *look, struct part *part)
 {
 	u64 bits = part->head.bitmap_len * 8;
+	unsigned int repaired;
 
 	if (!part->cow) {
 		if (!part->size)
@@ -198,10 +199,13 @@ static void check_part(struct look *look, struct part *part)
 		tell(look, false, "%s: version 2 has no bits for its last %llu sectors; they are the backing file's",
 		     part->path, part->head.sectors - bits);
 	part->held = map_count(part->map, bits);
+	repaired = look->repaired;
 	check_stray(look, part);
 	check_length(look, part, bits);
 	if (look->deep)
 		check_unused(look, part, bits);
+	if (look->repaired != repaired)
+		keep_time(part->fd, &part->st, part->path);
 }
 
 /* ---- a chain ---- */

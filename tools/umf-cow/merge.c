@@ -153,7 +153,7 @@ static void into_a_copy(struct merge *merge, struct target *target)
 	struct umf_file_info info = file_info(fd, merge->backing);
 	int err;
 
-	target_open(target, merge->backing, true);
+	target_open(target, merge->backing, TARGET_OURS);
 	target_resemble(target, fd);
 	progress_begin(merge->tool, "copy of the backing file", info.size);
 	copy_range(fd, 0, target->fd, 0, info.size, false);
@@ -182,23 +182,12 @@ static struct umf_file_info touch_below(const struct merge *merge, int fd)
 	return file_info(fd, merge->backing);
 }
 
-static void keep_time(int from, int to, const char *file)
-{
-	struct timespec times[2] = { { .tv_nsec = UTIME_OMIT } };
-	struct stat st;
-
-	if (fstat(from, &st))
-		fail("%s: %s", file, strerror(errno));
-	times[1] = st.st_mtim;
-	if (futimens(to, times))
-		fail("%s: %s", file, strerror(errno));
-}
-
 static int merge_down(const struct tool *tool, const char *file)
 {
 	struct merge merge = { .tool = tool, .file = file };
 	struct target below, delta;
 	struct umf_file_info info;
+	struct stat st;
 	char *name;
 	int fd;
 
@@ -213,7 +202,7 @@ static int merge_down(const struct tool *tool, const char *file)
 		marker_make(&merge);
 	}
 	info = touch_below(&merge, fd);
-	target_open(&delta, file, true);
+	target_open(&delta, file, TARGET_OURS);
 	target_resemble(&delta, merge.fd);
 	if (tool->relative)
 		name = relative_to(file, merge.backing);
@@ -222,8 +211,9 @@ static int merge_down(const struct tool *tool, const char *file)
 	else
 		name = xstrdup(merge.cow.backing);
 	delta_write(&delta, merge.cow.size, info.mtime, name);
-	/* the disk that it shows is the same: deltas on it stay valid */
-	keep_time(merge.fd, delta.fd, file);
+	if (fstat(merge.fd, &st))
+		fail("%s: %s", file, strerror(errno));
+	keep_time(delta.fd, &st, file);
 	if (!tool->in_place)
 		target_publish(&below);
 	target_publish(&delta);

@@ -2,7 +2,7 @@
 /*
  * mount: the disk of an image as a file, by FUSE. On a folder it is the file
  * `disk` in it; on a file it is that file. Reads and writes go the way a
- * guest's do (drivers/blk_io_user.c): data before its bit, fsync() to the
+ * guest's do (drivers/blk/io_user.c): data before its bit, fsync() to the
  * host's disk. One request at a time.
  */
 #define FUSE_USE_VERSION 31

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * replay: a write log (drivers/blk_log.h), listed, or done again to an image as
+ * replay: a write log (drivers/blk/log.h), listed, or done again to an image as
  * it was when the log began; with a check at the points at which a power cut
  * could have left the disk so.
  *
@@ -16,7 +16,7 @@
 #include <unistd.h>
 #include "../lib/units.h"
 #include "../lib/xalloc.h"
-#include "blk_log.h"
+#include "blk/log.h"
 #include "tool.h"
 
 #define STEP	(1UL << 20)	/* bytes moved at a time */
@@ -192,7 +192,7 @@ static int check(const struct tool *tool, const struct log *log,
 	int status, err;
 	pid_t pid;
 
-	target_open_named(&copy, name, true);
+	target_open_named(&copy, name, TARGET_OURS);
 	err = umf_file_truncate(copy.fd, umf_image_size(image));
 	if (err)
 		fail("%s: cannot be written (%s)", copy.temporary,

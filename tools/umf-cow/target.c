@@ -58,15 +58,37 @@ static char *folder_of(const char *path)
 	return slash ? xstrndup(path, slash + 1 - path) : xstrdup(".");
 }
 
-static void begin(struct target *target, const char *path, bool replace)
+/* Whoever has it open would go on writing to a file that has no name. */
+static int lock_old(const char *path)
 {
+	int fd = umf_file_open(path, true), err;
+
+	if (fd < 0)
+		fd = umf_file_open(path, false);
+	if (fd < 0)
+		return fd;
+	err = umf_file_lock(fd, true);
+	if (err == -EBADF)
+		err = umf_file_lock(fd, false);
+	if (err == -EAGAIN)
+		fail("%s: in use by a guest or another program", path);
+	return fd;
+}
+
+static void begin(struct target *target, const char *path, enum target_how how)
+{
+	struct stat st;
+
 	if (!*path)
 		fail("the name of a file is empty");
-	if (!replace && !access(path, F_OK))
+	if (how == TARGET_NEW && !access(path, F_OK))
 		fail("%s: is there already; --force replaces it", path);
 	target->path = xstrdup(path);
 	target->temporary = NULL;
-	target->replace = replace;
+	target->replace = how != TARGET_NEW;
+	target->old = -1;
+	if (how == TARGET_REPLACE && !stat(path, &st) && S_ISREG(st.st_mode))
+		target->old = lock_old(path);
 }
 
 static char *temporary_name(const char *path)
@@ -76,9 +98,10 @@ static char *temporary_name(const char *path)
 	return xasprintf("%s.%d-%u.new", path, (int)getpid(), ++n);
 }
 
-void target_open_named(struct target *target, const char *path, bool replace)
+void target_open_named(struct target *target, const char *path,
+		       enum target_how how)
 {
-	begin(target, path, replace);
+	begin(target, path, how);
 	target->temporary = temporary_name(path);
 	target->fd = open(target->temporary,
 			  O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
@@ -88,11 +111,11 @@ void target_open_named(struct target *target, const char *path, bool replace)
 	remember(target->temporary);
 }
 
-void target_open(struct target *target, const char *path, bool replace)
+void target_open(struct target *target, const char *path, enum target_how how)
 {
 	char *folder;
 
-	begin(target, path, replace);
+	begin(target, path, how);
 	folder = folder_of(path);
 	target->fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0666);
 	free(folder);
@@ -101,7 +124,9 @@ void target_open(struct target *target, const char *path, bool replace)
 	if (errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL)
 		fail("%s: cannot be made (%s)", path, strerror(errno));
 	free(target->path);
-	target_open_named(target, path, replace);
+	if (target->old >= 0)
+		close(target->old);
+	target_open_named(target, path, how);
 }
 
 void target_resemble(struct target *target, int fd)
@@ -176,6 +201,8 @@ void target_drop(struct target *target)
 			unlink(target->temporary);
 	forget(target->temporary);
 	close(target->fd);
+	if (target->old >= 0)
+		close(target->old);
 	free(target->temporary);
 	free(target->path);
 }

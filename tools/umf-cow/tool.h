@@ -2,8 +2,8 @@
 /*
  * umf-cow: what its files share.
  *
- * drivers/blk_cow.c (format), blk_image.c (opening, locks, refusals),
- * blk_io_user.c (moving sectors) and blk_file_user.c are compiled for the host
+ * drivers/blk/cow.c (format), image.c (opening, locks, refusals),
+ * io_user.c (moving sectors) and file_user.c are compiled for the host
  * as they are; tools/kernel has the few kernel names they use.
  */
 #ifndef __UMF_COW_TOOL_H
@@ -11,7 +11,8 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include "blk_image.h"
+#include <sys/stat.h>
+#include "blk/image.h"
 
 #define NAME		"umf-cow"
 #define UMF_COW_VERSION	"0.1"
@@ -64,6 +65,8 @@ int verb_replay(const struct tool *tool, int argc, char **argv);
 /* The whole chain, locked; or the program ends. */
 struct umf_image *image_open(const char *file, const char *backing,
 			     bool write, bool own_lock);
+/* A delta of which a part has gone down already is for nothing but to go on. */
+void refuse_half_merged(const char *file);
 /* Locks one file against everybody; its descriptor, open for both. */
 int lock_file(const char *path);
 struct umf_file_info file_info(int fd, const char *path);
@@ -82,12 +85,20 @@ struct target {
 	char *temporary;	/* NULL: it has no name yet */
 	int fd;
 	bool replace;
+	int old;		/* what it replaces, locked; -1: nothing of ours to lock */
 };
 
-/* A file for @path that nobody sees; without @replace it must not be there. */
-void target_open(struct target *target, const char *path, bool replace);
+enum target_how {
+	TARGET_NEW,		/* it must not be there */
+	TARGET_REPLACE,		/* or is replaced, if nobody has it open: --force */
+	TARGET_OURS,		/* is replaced: the caller has seen to that */
+};
+
+/* A file for @path that nobody sees. */
+void target_open(struct target *target, const char *path, enum target_how how);
 /* The same with a name, for other programs to write. */
-void target_open_named(struct target *target, const char *path, bool replace);
+void target_open_named(struct target *target, const char *path,
+		       enum target_how how);
 /* As the other file: mode and, if we may, owner. */
 void target_resemble(struct target *target, int fd);
 /* To the disk, then to its name. */
@@ -97,6 +108,11 @@ void target_drop(struct target *target);
 void targets_abandon(void);
 /* The folder's entries are on the disk. */
 void sync_folder(const char *path);
+/*
+ * Its last change is that of @st: the disk that it shows is the same, and deltas on
+ * it stay valid.
+ */
+void keep_time(int fd, const struct stat *st, const char *file);
 
 /*
  * Writes an empty delta for a disk of @size into a target. @backing is the

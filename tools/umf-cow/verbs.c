@@ -28,8 +28,10 @@ int verb_create(const struct tool *tool, int argc, char **argv)
 	if (tool->relative && !tool->backing)
 		usage("--relative goes with --backing");
 	/* locked until the delta that counts on it is there */
-	if (tool->backing)
+	if (tool->backing) {
+		refuse_half_merged(tool->backing);
 		image = image_open(tool->backing, NULL, false, false);
+	}
 	target_open(&target, argv[0], tool->force);
 	if (image) {
 		delta_on(tool, &target, image, tool->backing);
@@ -68,6 +70,7 @@ int verb_snapshot(const struct tool *tool, int argc, char **argv)
 	char *path, *here, *there;
 
 	(void)argc;
+	refuse_half_merged(file);
 	/* what its header calls its backing file must stay true elsewhere */
 	if (header_read(lock, file, &cow) && *cow.backing != '/') {
 		here = backing_path(file, cow.backing);
@@ -78,7 +81,7 @@ int verb_snapshot(const struct tool *tool, int argc, char **argv)
 		free(here);
 		free(there);
 	}
-	target_open(&target, file, true);
+	target_open(&target, file, TARGET_OURS);
 	target_resemble(&target, lock);
 	/* it may have the name already, from one that was stopped here */
 	if (link(file, name) && (errno != EEXIST || !same_file(lock, name)))
@@ -139,9 +142,12 @@ static void copy_file(const struct tool *tool, struct umf_image *image,
 
 int verb_clone(const struct tool *tool, int argc, char **argv)
 {
-	struct umf_image *image = image_open(argv[0], NULL, false, false);
+	struct umf_image *image;
 	struct target target;
 	int i;
+
+	refuse_half_merged(argv[0]);
+	image = image_open(argv[0], NULL, false, false);
 
 	for (i = 1; i < argc; i++) {
 		signals_check();
@@ -187,9 +193,10 @@ int verb_rollback(const struct tool *tool, int argc, char **argv)
 	u32 mtime;
 	unsigned int below = 1;
 
+	refuse_half_merged(file);
 	if (!header_read(lock, file, &cow))
 		fail("%s: is a raw image, there is nothing to go back to", file);
-	target_open(&target, file, true);
+	target_open(&target, file, TARGET_OURS);
 	target_resemble(&target, lock);
 	if (argc > 1) {
 		below = find_below(image, argv[1]);

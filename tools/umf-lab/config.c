@@ -205,10 +205,25 @@ static char *find_kernel(const char *said, bool in_file, char **why)
 	return path;
 }
 
+/* A COW header's magic: versions 2 and 3, or 1. */
+static bool is_cow(const char *path)
+{
+	char head[4] = { 0 };
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	bool cow;
+
+	if (fd < 0)
+		return false;
+	cow = pread(fd, head, 4, 0) == 4 &&
+	      (!memcmp(head, "OOOM", 4) || !memcmp(head, "MOOO", 4));
+	close(fd);
+	return cow;
+}
+
 /* Both bytes of the superblock's magic, or a COW header's: a disk. */
 static bool is_disk(const char *path)
 {
-	unsigned char head[4] = { 0 }, magic[2] = { 0 };
+	unsigned char magic[2] = { 0 };
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	bool disk = false;
 
@@ -216,10 +231,8 @@ static bool is_disk(const char *path)
 		return false;
 	if (pread(fd, magic, 2, 1024 + 56) == 2)
 		disk = magic[0] == 0x53 && magic[1] == 0xef;
-	if (pread(fd, head, 4, 0) == 4)
-		disk = disk || !memcmp(head, "OOOM", 4);
 	close(fd);
-	return disk;
+	return disk || is_cow(path);
 }
 
 static uint64_t parse_size(cfg_t *cfg, const char *key, const char *value)
@@ -444,6 +457,13 @@ static void set_disk(cfg_t *cfg, const char *key, const char *value)
 		disk->serial = plain(cfg, key, value);
 	} else if (!strcmp(key, "logical")) {
 		disk->logical = plain(cfg, key, value);
+	} else if (!strcmp(key, "physical")) {
+		disk->physical = plain(cfg, key, value);
+	} else if (!strcmp(key, "format")) {
+		disk->cow = !strcmp(value, "cow");
+		disk->raw = !strcmp(value, "raw");
+		if (!disk->cow && !disk->raw)
+			wrong(cfg, key, "format = %s: must be raw or cow", value);
 	} else if (!strcmp(key, "shared")) {
 		disk->shared = parse_bool(cfg, key, value);
 	} else if (!strcmp(key, "ro")) {
@@ -476,16 +496,46 @@ static int on_value(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
 
 /* ---- ends of sections ---- */
 
-/* "eth" and a number; "umf" and a letter. */
-static void need_name(cfg_t *cfg, const char *what, const char *prefix, bool letter)
+/* What a guest's kernel has room for: UMF_NET_UNITS, UMF_TTY_UNITS, UMF_SEG_PORTS. */
+enum { NR_NICS = 32, NR_SERIALS = 32, NR_PORTS = 64 };
+
+/* "eth" and a number below `units`; "umf" and a letter. */
+static void need_name(cfg_t *cfg, const char *what, const char *prefix,
+		      unsigned int units)
 {
 	const char *rest = cfg->title + strlen(prefix);
+	bool good = !strncmp(cfg->title, prefix, strlen(prefix));
+	uint64_t unit;
 
-	if (strncmp(cfg->title, prefix, strlen(prefix)) ||
-	    (letter ? *rest < 'a' || *rest > 'z' || rest[1] :
-		      !*rest || strspn(rest, "0123456789") != strlen(rest)))
-		wrong(cfg, cfg->title, "%s %s: must be %s%s", what, cfg->title,
-		      prefix, letter ? "a to z" : "0, 1, …");
+	if (!units && (!good || *rest < 'a' || *rest > 'z' || rest[1]))
+		wrong(cfg, cfg->title, "%s %s: must be %sa to %sz", what,
+		      cfg->title, prefix, prefix);
+	if (units && (!good || !units_u64(rest, &unit) || unit >= units ||
+		      (*rest == '0' && rest[1])))
+		wrong(cfg, cfg->title, "%s %s: must be %s0 to %s%u", what,
+		      cfg->title, prefix, prefix, units - 1);
+}
+
+static unsigned int ports_of(const struct guest_conf *guest, const char *segment)
+{
+	unsigned int n = 0;
+	size_t i;
+
+	for (i = 0; i < guest->nr_nics; i++)
+		n += !strcmp(guest->nic[i].segment, segment);
+	return n;
+}
+
+static void need_port(cfg_t *cfg, const char *segment)
+{
+	unsigned int n = ports_of(&now.guest, segment);
+	size_t i;
+
+	for (i = 0; i < now.lab->nr_guests; i++)
+		n += ports_of(&now.lab->guest[i], segment);
+	if (n >= NR_PORTS)
+		wrong(cfg, cfg->title, "nic %s: segment %s has %d ports, and all are taken",
+		      cfg->title, segment, NR_PORTS);
 }
 
 static cfg_t *last_section(cfg_opt_t *opt)
@@ -516,9 +566,10 @@ static int end_nic(cfg_t *parent, cfg_opt_t *opt)
 	cfg_t *cfg = last_section(opt);
 
 	(void)parent;
-	need_name(cfg, "nic", "eth", false);
+	need_name(cfg, "nic", "eth", NR_NICS);
 	if (!now.nic.segment)
 		wrong(cfg, cfg->title, "nic %s: segment = is missing", cfg->title);
+	need_port(cfg, now.nic.segment);
 	now.nic.name = xstrdup(cfg->title);
 	forget_seen(cfg);
 	TAKE(now.guest.nic, now.guest.nr_nics, now.nic);
@@ -530,7 +581,7 @@ static int end_serial(cfg_t *parent, cfg_opt_t *opt)
 	cfg_t *cfg = last_section(opt);
 
 	(void)parent;
-	need_name(cfg, "serial", "ttyS", false);
+	need_name(cfg, "serial", "ttyS", NR_SERIALS);
 	if (!now.serial.link == !now.serial.transport)
 		wrong(cfg, cfg->title, "serial %s: either link = or transport =",
 		      cfg->title);
@@ -546,7 +597,7 @@ static int end_disk(cfg_t *parent, cfg_opt_t *opt)
 	struct disk *disk = &now.disk;
 
 	(void)parent;
-	need_name(cfg, "disk", "umf", true);
+	need_name(cfg, "disk", "umf", 0);
 	if (disk->size && disk->backing)
 		wrong(cfg, cfg->title, "disk %s: a delta is as large as its backing; size = does not go with it",
 		      cfg->title);
@@ -556,6 +607,19 @@ static int end_disk(cfg_t *parent, cfg_opt_t *opt)
 	if (disk->image && !disk->size && !disk->backing && !is_there(disk->image))
 		wrong(cfg, cfg->title, "disk %s: there is no image %s; size = would make one",
 		      cfg->title, disk->image);
+	if (disk->raw && disk->backing)
+		wrong(cfg, cfg->title, "disk %s: what has a backing file is not raw",
+		      cfg->title);
+	if (disk->cow && disk->size)
+		wrong(cfg, cfg->title, "disk %s: what size = makes is raw", cfg->title);
+	/* its guest may have written that: nobody but the user knows */
+	if (disk->image && !disk->size && !disk->backing && !disk->raw && !disk->cow &&
+	    is_cow(disk->image))
+		wrong(cfg, cfg->title, "disk %s: %s begins as a COW file does; format = cow if it is one, else format = raw",
+		      cfg->title, disk->image);
+	if (disk->cow && disk->image && is_there(disk->image) && !is_cow(disk->image))
+		wrong(cfg, cfg->title, "disk %s: %s is no COW file", cfg->title, disk->image);
+	disk->raw = !disk->cow && !disk->backing;
 	disk->name = xstrdup(cfg->title);
 	forget_seen(cfg);
 	TAKE(now.guest.disk, now.guest.nr_disks, now.disk);
@@ -601,7 +665,7 @@ static cfg_opt_t serial_opts[] = {
 static cfg_opt_t disk_opts[] = {
 	VALUE("image"), VALUE("backing"), VALUE("size"), VALUE("cache"),
 	VALUE("order"), VALUE("serial"), VALUE("logical"), VALUE("shared"),
-	VALUE("ro"), CFG_END()
+	VALUE("physical"), VALUE("format"), VALUE("ro"), CFG_END()
 };
 
 static cfg_opt_t guest_opts[] = {

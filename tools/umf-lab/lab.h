@@ -50,8 +50,9 @@ struct disk {
 	char *image, *backing;	/* absolute paths, or NULL */
 	bool in_run;		/* the image is named without a folder and made */
 	uint64_t size;		/* the image is made when it is not there */
-	char *cache, *order, *serial, *logical;
+	char *cache, *order, *serial, *logical, *physical;
 	bool shared, ro;
+	bool cow, raw;		/* format =; neither: not said */
 };
 
 struct guest_conf {
@@ -193,10 +194,19 @@ int agent_run(struct agent *agent, const char *command, int64_t begin_by,
 void agent_tell(struct agent *agent, const char *command);
 void agent_close(struct agent *agent);
 
+/* ---- lose.c: what is sent to a frozen guest ---- */
+
+/*
+ * From now on it is lost; or kept again, before the guest goes on. The guest's
+ * processes are stopped. False: the guest's segments cannot be reached.
+ */
+bool lose_begin(const struct process *p);
+bool lose_end(const struct process *p);
+
 /* ---- up.c, exec.c, … : verbs ---- */
 
 struct options {
-	bool json, wipe, fresh, kill, quiet, follow, xterm, iso;
+	bool json, wipe, fresh, kill, lose, quiet, follow, xterm, iso;
 	bool timed;
 	uint64_t timeout;	/* ns */
 	bool seeded;

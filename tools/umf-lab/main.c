@@ -96,7 +96,7 @@ static const struct verb {
 	{ "exec", exec_verb, false, "<guest> <command>...", "runs a command in a guest" },
 	{ "restart", restart_verb, false, "[<guest>...]", "down and up again" },
 	{ "kill", kill_verb, false, "<guest>...", "as a power cut" },
-	{ "freeze", freeze_verb, false, "<guest>...", "stops all of its processes" },
+	{ "freeze", freeze_verb, false, "[--lose] <guest>...", "stops all of its processes" },
 	{ "thaw", thaw_verb, false, "<guest>...", "lets them go on" },
 	{ "power", power_verb, false, "on|off|status [<guest>...]", "what the power switch does, by hand" },
 	{ "wait", wait_verb, false, "[ended] [<guest>...]", "until they are ready, or have ended" },
@@ -133,6 +133,7 @@ static void help(void)
 	       "  --fresh           up: with new deltas and images\n"
 	       "  --wipe            down: removes the run folder\n"
 	       "  --kill            down, restart: at once\n"
+	       "  --lose            freeze: what is sent to the guest is lost, not kept\n"
 	       "  --follow          logs: and what is to come\n"
 	       "  --iso             pack: an ISO image, by xorriso\n"
 	       "  --xterm           console: in a window of its own\n"
@@ -145,7 +146,7 @@ static void help(void)
 }
 
 enum { OPT_JSON = 256, OPT_RUN, OPT_KERNEL, OPT_SEED, OPT_FRESH, OPT_WIPE,
-       OPT_KILL, OPT_FOLLOW, OPT_XTERM, OPT_ISO, OPT_VERSION };
+       OPT_KILL, OPT_LOSE, OPT_FOLLOW, OPT_XTERM, OPT_ISO, OPT_VERSION };
 
 static const struct option options[] = {
 	{ "file", required_argument, NULL, 'f' },
@@ -156,6 +157,7 @@ static const struct option options[] = {
 	{ "fresh", no_argument, NULL, OPT_FRESH },
 	{ "wipe", no_argument, NULL, OPT_WIPE },
 	{ "kill", no_argument, NULL, OPT_KILL },
+	{ "lose", no_argument, NULL, OPT_LOSE },
 	{ "follow", no_argument, NULL, OPT_FOLLOW },
 	{ "iso", no_argument, NULL, OPT_ISO },
 	{ "xterm", no_argument, NULL, OPT_XTERM },
@@ -205,6 +207,9 @@ static int parse_options(struct options *opt, int argc, char **argv)
 			break;
 		case OPT_KILL:
 			opt->kill = true;
+			break;
+		case OPT_LOSE:
+			opt->lose = true;
 			break;
 		case OPT_FOLLOW:
 			opt->follow = true;

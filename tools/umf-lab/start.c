@@ -137,6 +137,8 @@ static void add_disk(const struct lab *lab, const struct guest_conf *guest,
 	fprintf(out, "%s=%s", disk->name, path);
 	if (disk->backing)
 		fprintf(out, ",backing=%s", disk->backing);
+	if (disk->raw)
+		fprintf(out, ",raw");
 	if (disk->ro)
 		fprintf(out, ",ro");
 	if (disk->shared)
@@ -149,6 +151,8 @@ static void add_disk(const struct lab *lab, const struct guest_conf *guest,
 		fprintf(out, ",serial=%s", disk->serial);
 	if (disk->logical)
 		fprintf(out, ",logical=%s", disk->logical);
+	if (disk->physical)
+		fprintf(out, ",physical=%s", disk->physical);
 	fclose(out);
 	strings_add(words, text);
 	free(path);

@@ -451,7 +451,7 @@ int kill_verb(struct lab *lab, const struct options *opt, char **args)
 }
 
 static int for_each(struct lab *lab, char **args, const char *verb,
-		    void (*what)(const struct process *p))
+		    bool (*what)(const struct process *p))
 {
 	struct guest_conf **list;
 	int ret = LAB_DONE;
@@ -463,7 +463,11 @@ static int for_each(struct lab *lab, char **args, const char *verb,
 	pick_guests(lab, args, &list, &n);
 	for (i = 0; i < n; i++) {
 		if (process_read(lab, list[i]->name, &p) && process_alive(&p)) {
-			what(&p);
+			if (what(&p))
+				continue;
+			say("%s: its segments cannot be reached: what is sent to it is kept",
+			    list[i]->name);
+			ret = LAB_FAILED;
 			continue;
 		}
 		say("%s: does not run", list[i]->name);
@@ -472,14 +476,39 @@ static int for_each(struct lab *lab, char **args, const char *verb,
 	return ret;
 }
 
+static bool freeze(const struct process *p)
+{
+	process_freeze(p);
+	return true;
+}
+
+static bool freeze_and_lose(const struct process *p)
+{
+	int tries = 0;
+
+	process_freeze(p);
+	/* A guest that still runs would repair its slots. */
+	while (!process_stopped(p) && ++tries < 1000)
+		usleep(1000);
+	return lose_begin(p);
+}
+
+static bool thaw(const struct process *p)
+{
+	/* What cannot be reached any more has nothing to be taken back. */
+	lose_end(p);
+	process_thaw(p);
+	return true;
+}
+
 int freeze_verb(struct lab *lab, const struct options *opt, char **args)
 {
-	(void)opt;
-	return for_each(lab, args, "freeze", process_freeze);
+	return for_each(lab, args, "freeze",
+			opt->lose ? freeze_and_lose : freeze);
 }
 
 int thaw_verb(struct lab *lab, const struct options *opt, char **args)
 {
 	(void)opt;
-	return for_each(lab, args, "thaw", process_thaw);
+	return for_each(lab, args, "thaw", thaw);
 }

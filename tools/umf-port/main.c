@@ -88,12 +88,23 @@ static void catch_signals(void)
 	signal(SIGPIPE, SIG_IGN);
 }
 
+/* Its files are not what they were. */
+static void rejoin(struct umf_segment *seg)
+{
+	struct umf_segment *fresh = umf_segment_rejoin(seg);
+
+	if (!IS_ERR(fresh))
+		umf_segment_adopt(seg, fresh);
+}
+
 u64 port_look_around(struct port *port, bool changed)
 {
 	static unsigned long next;
 
 	if (changed || !next || !time_before(jiffies, next)) {
 		umf_segment_check(port->seg);
+		if (umf_segment_lost(port->seg))
+			rejoin(port->seg);
 		next = jiffies + HZ * WATCH_PERIOD / 1000;
 		return umf_segment_tx_scan(port->seg);
 	}
@@ -101,7 +112,7 @@ u64 port_look_around(struct port *port, bool changed)
 		umf_segment_tx_scan(port->seg) : 0;
 }
 
-static u64 mac_number(const u8 *mac)
+u64 mac_number(const u8 mac[6])
 {
 	u64 number = 0;
 	int i;
@@ -176,7 +187,7 @@ int main(int argc, char **argv)
 		fd = tap_open(tap, mac);
 		snprintf(label, sizeof(label), "host/%s", tap);
 		join(label, mac);
-		tap_run(&port, fd);
+		tap_run(&port, fd, mac);
 	} else {
 		fd = watch_open(file);
 		join("host/" NAME, NULL);

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * umf-port: a program on the host as a port of a segment. The segment itself is
- * the guests' own code, drivers/net_segment.c.
+ * the guests' own code, drivers/net/segment/, and so is the port of a switch,
+ * drivers/net/port/.
  */
 #ifndef __UMF_PORT_H
 #define __UMF_PORT_H
 
-#include "net_segment.h"
-#include "net_switch.h"
+#include "host/host.h"
+#include "net/segment/segment.h"
 
 #define NAME		"umf-port"
 
@@ -36,10 +37,12 @@ struct port {
  */
 u64 port_look_around(struct port *port, bool changed);
 
+u64 mac_number(const u8 mac[6]);
+
 /* ---- tap.c: a bridge to a tap device ---- */
 
 int tap_open(const char *name, u8 mac[6]);
-void tap_run(struct port *port, int fd);
+void tap_run(struct port *port, int fd, const u8 mac[6]);
 
 /* ---- watch.c: everything on the segment as pcapng ---- */
 

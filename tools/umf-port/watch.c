@@ -13,8 +13,8 @@
 #include <linux/virtio_net.h>
 #include <poll.h>
 #include <signal.h>
-#include "pcapng.h"
-#include "pcapng_format.h"
+#include "capture/pcapng.h"
+#include "capture/pcapng_format.h"
 #include "port.h"
 
 #define BUFFER		(1 << 20)
