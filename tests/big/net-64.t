@@ -4,7 +4,7 @@
 # 64 guests on one segment: each reaches each, and while every other one is killed and started again the rest lose
 # nothing that no full ring has counted.
 #
-#   GUESTS (64)   MEM (48M) of each. About 4 GiB of memory for all: 1 GiB of it are the rings, which belong on a tmpfs.
+#   GUESTS (64)   MEM (48M) of each. About 4 GiB of memory for all. The rings belong on a tmpfs.
 
 . "$(dirname "$0")/../lib/net.sh"
 
@@ -90,6 +90,8 @@ ok "$GUESTS guests boot ($((SECONDS - start)) s)"
 is "each has its port" "$(find "$seg" -name '*.bell' | wc -l)" "$GUESTS"
 start=$SECONDS
 all_pairs "$GUESTS guests"
+used=$(du -sk "$seg" | cut -f 1)
+check "the rings take 128 MiB at most ($used KiB)" test "$used" -le 131072
 diag "in $((SECONDS - start)) s; $(ring_drops) frames lost to full rings; memory available $(awk '/^MemAvailable/ { print int($2 / 1024) }' /proc/meminfo) of $have MiB"
 
 # The odd ones ping each other all the while; the even ones die and come back.

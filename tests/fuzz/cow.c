@@ -5,7 +5,7 @@
  * was read; a bitmap agrees with one bit after the other.
  */
 #include "fuzz.h"
-#include "blk_cow.h"
+#include "blk/cow.h"
 
 #define MAP	64
 

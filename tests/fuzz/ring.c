@@ -6,7 +6,7 @@
  */
 #include "fuzz.h"
 #include "shim.h"
-#include "net_ring.h"
+#include "net/ring.h"
 
 unsigned long fuzz_jiffies;
 

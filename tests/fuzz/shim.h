@@ -20,6 +20,27 @@ extern unsigned long fuzz_jiffies;
 #include <limits.h>
 #include "../../tools/kernel/kernel.h"
 
+/* A port that is killed between two of its stores, see tests/fuzz/segment.c. */
+#ifdef FUZZ_STEPS
+void fuzz_step(void);
+void *fuzz_alloc(size_t size);
+int fuzz_close(int fd);
+#undef WRITE_ONCE
+#define WRITE_ONCE(x, v) \
+	(fuzz_step(), *(volatile __typeof__(x) *)&(x) = (v))
+#undef virt_store_release
+#define virt_store_release(p, v) \
+	(fuzz_step(), __atomic_store_n(p, v, __ATOMIC_RELEASE))
+#undef xchg
+#define xchg(p, v) \
+	(fuzz_step(), __atomic_exchange_n(p, v, __ATOMIC_SEQ_CST))
+#define sync_set_bit(nr, addr)	(fuzz_step(), sync_set_bit(nr, addr))
+#undef kzalloc_obj
+#define kzalloc_obj(obj)	((__typeof__(obj) *)fuzz_alloc(sizeof(obj)))
+#undef os_close_file
+#define os_close_file(fd)	fuzz_close(fd)
+#endif
+
 #define __rcu
 struct rcu_head {
 	void *unused;
@@ -55,7 +76,7 @@ static inline int kstrtou64(const char *s, unsigned int base, u64 *val)
 	return errno ? -ERANGE : 0;
 }
 
-/* ---- what fault.h has in its structures ---- */
+/* ---- what fault/fault.h has in its structures ---- */
 
 struct list_head {
 	struct list_head *next, *prev;

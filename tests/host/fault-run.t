@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
+# alone
 #
 # mconsole-fault run: a timeline over two guests, what it shows, how it fails and how it is ended.
 

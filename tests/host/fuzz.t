@@ -14,7 +14,7 @@ clang -fsanitize=fuzzer,address -o "$WORK/x" "$WORK/x.c" 2>/dev/null ||
 	skip_all "this clang has no libFuzzer; the package libclang-rt-dev has it"
 
 check "they build" env -u MAKEFLAGS -u MFLAGS -u MAKEOVERRIDES make -s -C "$TOP" NO_INSTALL=1 fuzz-build
-for target in ring:20000 rule:10000 cow:10000 segment:60; do
+for target in ring:20000 rule:10000 cow:10000 segment:100; do
 	check "${target%:*}: nothing is found in ${target#*:} inputs" "$TOP/tests/fuzz/run" "x${target#*:}" "${target%:*}"
 done
 

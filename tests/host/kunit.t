@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
+# alone
 # The KUnit suites of umf, run by the kernel as it boots; one test here per KUnit case.
 # KUNIT_FILTER=<glob> picks suites.
 

@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
+# alone
 #
 # umf-lab: whatever goes wrong while a lab comes up, there is one line that says so, and nothing is left running.
 

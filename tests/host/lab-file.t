@@ -74,6 +74,32 @@ guest n1 {
 	disk umfa { image = nothing }
 }
 E
+printf 'OOOM and more' >begins
+refused "an image that begins as a COW file does" '2:[0-9]+' 'disk umfa: .*/begins begins as a COW file does; format = cow' <<'E'
+guest n1 {
+	disk umfa { image = begins }
+}
+E
+refused "a format that is none" '2:[0-9]+' 'format = qcow2: must be raw or cow' <<'E'
+guest n1 {
+	disk umfa { image = begins format = qcow2 }
+}
+E
+refused "a raw delta" '2:[0-9]+' 'disk umfa: what has a backing file is not raw' <<'E'
+guest n1 {
+	disk umfa { backing = begins format = raw }
+}
+E
+refused "a COW file that is none" '2:[0-9]+' 'disk umfa: .*/image is no COW file' <<'E'
+guest n1 {
+	disk umfa { image = image format = cow }
+}
+E
+for format in raw cow; do
+	printf 'guest n1 {\n\tdisk umfa { image = begins format = %s }\n}\n' $format >begins.lab
+	check "... format = $format: it is taken" "$umf_lab" --kernel "$LINUX" -f begins.lab check
+done
+rm begins.lab
 refused "a missing backing file" 2:24 'nothing: /.*/nothing: No such file' <<'E'
 guest n1 {
 	disk umfa { backing = nothing }
@@ -96,6 +122,24 @@ segment pub {} guest n1 {
 }
 E
 refused "a nic without segment" '1:16' 'nic eth0: segment = is missing' <<<'guest n1 { nic eth0 { } }'
+refused "a 33rd nic" '2:6' 'nic eth32: must be eth0 to eth31' <<'E'
+segment pub {} guest n1 {
+	nic eth32 { segment = pub }
+}
+E
+refused "a nic spelt in two ways" '2:6' 'nic eth01: must be eth0 to eth31' <<'E'
+segment pub {} guest n1 {
+	nic eth01 { segment = pub }
+}
+E
+refused "a 33rd line" '1:[0-9]+' 'serial ttyS32: must be ttyS0 to ttyS31' <<<'guest n1 { serial ttyS32 { transport = null } }'
+nics=$(printf 'nic eth%s { segment = pub } ' {0..31})
+refused "the 65th port of a segment" 4:16 'nic eth0: segment pub has 64 ports, and all are taken' <<E
+segment pub {}
+guest n1 { $nics }
+guest n2 { $nics }
+guest n3 { nic eth0 { segment = pub } }
+E
 refused "a link with three ends" '4:[0-9]+' 'link = hb: a link has two ends' <<'E'
 
 guest n1 { serial ttyS0 { link = hb } }

@@ -49,6 +49,7 @@ lab exec n1 'stty raw -echo </dev/ttyS0; echo heartbeat >/dev/ttyS0'
 check "the link joins them" until_true 10 grep -q heartbeat heard
 check "a shared disk is shared" lab exec n1 'echo shared | dd of=/dev/umfa conv=fsync,notrunc 2>/dev/null'
 is "... with both" "$(lab exec n2 'dd if=/dev/umfa bs=512 count=1 2>/dev/null | head -n 1')" shared
+check "what up has made is raw, whatever a guest writes there" lab exec n1 'grep -q "umfa=[^ ]*,raw" /proc/cmdline'
 check "a delta" lab exec n2 'echo delta | dd of=/dev/umfb conv=fsync 2>/dev/null'
 check "... leaves its backing alone" cmp -n 4194304 base.img /dev/zero
 seeds=$(lab fault n1,n2 list | sed -n 's/.*seed //p')
@@ -80,12 +81,12 @@ is "a command that takes too long: status" "$status" 124
 is "... what it said until then is shown" "$out" begun
 like "... and one line" "$err" '^umf-lab: n1: not done in time$'
 check "... it is ended" until_true 10 lab exec n1 '! kill -0 $(cat /tmp/pid) 2>/dev/null'
-"$umf_lab" -f "$LAB" exec n1 'echo $$ >/tmp/pid2; sleep 100' &
+"$umf_lab" -f "$LAB" --kernel "$LINUX" exec n1 'echo $$ >/tmp/pid2; sleep 100' 2>err &
 pid=$!
-until_true 10 lab exec n1 'test -s /tmp/pid2'
+check "a command that waits" until_true 10 lab exec n1 'test -s /tmp/pid2'
 kill -TERM $pid
 wait $pid
-is "ended by a signal: status" "$?" 143
+is "... ended by a signal: status" "$?: $(<err)" "143: "
 check "... the command, too" until_true 10 lab exec n1 '! kill -0 $(cat /tmp/pid2) 2>/dev/null'
 like "console: what is typed is done" "$(echo 'echo $((6 * 7)); tty' | lab console n1)" $'\n42\r?\n/dev/tty7'
 
@@ -99,6 +100,26 @@ like "... and takes no command" "$status: $err" '^124: umf-lab: n2: no answer: i
 lab thaw n2
 check "thawed, it goes on" lab exec n1 'ping -c 1 -W 5 10.0.0.2'
 check_fails "... and does not do what was given up on" lab exec n2 'test -e /tmp/late'
+# What is sent to a frozen guest is kept for it, and with --lose it is lost.
+echoed()
+{
+	lab exec n2 'cat /proc/net/snmp' | awk '$1 != "Icmp:" { next } !h { for (i = 2; i <= NF; i++) if ($i == "InEchos") h = i; next } { print $h }'
+}
+lab exec n1 'arp -s 10.0.0.2 $(arp -n 10.0.0.2 | grep -o "[0-9a-f:]\{17\}")'
+for lose in "" --lose; do
+	before=$(echoed)
+	# shellcheck disable=SC2086 # one word or none
+	check "freeze $lose" lab freeze $lose n2
+	run lab exec n1 'ping -c 5 -i 0.05 -W 1 10.0.0.2'
+	like "... n2 is silent" "$out" ' 0 packets received'
+	check "... thawed, it is reached" lab thaw n2
+	lab exec n1 'ping -c 3 -W 5 10.0.0.2' >/dev/null
+	is "... what was sent to it meanwhile${lose:+ is lost}" "$(($(echoed) - before - 3))" "$([ -n "$lose" ] && echo 0 || echo 5)"
+done
+lab freeze --lose n2
+kill -CONT "$(lab status --json | jq '.[1].pid')"
+check "who lets it go on otherwise: it finds itself" until_true 20 lab exec n1 'ping -c 1 -W 1 10.0.0.2'
+check "... and says so" until_true 10 grep -q 'somebody wrote to the slot' t.run/n2.log
 lab exec n2 'echo running; sleep 100' >killed 2>&1 &
 pid=$!
 until_true 10 grep -q running killed

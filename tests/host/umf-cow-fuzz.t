@@ -15,7 +15,7 @@ source=$TOP/tools
 if "${CC:-gcc}" -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined -std=gnu11 -D_GNU_SOURCE -I/usr/include/fuse3 \
 	-I"$TOP/drivers" -include "$source/kernel/kernel.h" -idirafter "$TOP/build/tools/kernel" -o asan \
 	"$source"/umf-cow/*.c "$source"/lib/{message,units,xalloc}.c \
-	"$TOP"/drivers/{blk_cow,blk_image,blk_io_user,blk_file_user}.c -lfuse3 -ljansson -lpthread 2>/dev/null; then
+	"$TOP"/drivers/blk/{cow,image,io_user,file_user}.c -lfuse3 -ljansson -lpthread 2>/dev/null; then
 	"$blkprobe" write before 10 100 2
 	"$cow" convert -f -O cow -b base before seed3
 	old_delta seed2 2 512

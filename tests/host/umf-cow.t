@@ -69,6 +69,10 @@ map="0 2 v1, 3 7 v2, 8 99 v1, 100 199 v3, 200 299 zero, 300 399 v1, 400 3099 v3,
 expect_map "a guest writes" g1 umfa 8192 "$map"
 refused "an image that a guest writes is not merged" "d1: in use by a guest" merge d1
 refused "... nor read" "d1: somebody else has it open for writing" convert d1 got
+refused "... nor replaced: create -f" "d1: in use by a guest" create -f d1 -b base
+refused "... clone -f" "d1: in use by a guest" clone -f base d1
+refused "... convert -f" "d1: in use by a guest" convert -f base d1
+refused "... convert -f to a delta" "d1: in use by a guest" convert -f -O cow -b base base d1
 refused "... nor is its backing file replaced" "base: in use by" snapshot base base.snap
 is "info says so" "$("$cow" info --json d1 | jq -r '.[0].files[].in_use' | joined)" "written, read"
 check "check works" "$cow" check d1
@@ -142,6 +146,11 @@ touch e3.merge
 cp --sparse=always e3.keep e1
 touch e1.merge
 like "a merge that was cut off: check" "$("$cow" check e1)" "a merge was cut off; umf-cow merge e1 goes on"
+refused "... nothing else is: rollback" "e1: a merge was cut off; umf-cow merge e1 goes on" rollback e1
+refused "... snapshot" "e1: a merge was cut off" snapshot e1 e1.s
+refused "... clone" "e1: a merge was cut off" clone e1 e1.c
+refused "... a delta on it" "e1: a merge was cut off" create e1.d -b e1
+refused "... convert to a delta" "e1: a merge was cut off" convert -O cow e1 e1.c
 check "... is done again" "$cow" merge -q --in-place e1
 check_fails "... with no trace" test -e e1.merge
 rm -f e3.merge got.*
@@ -249,6 +258,13 @@ dd if=/dev/urandom of=bad bs=4096 seek=4 count=2 conv=notrunc 2>/dev/null
 like "check: notes are no problems" "$("$cow" check bad; echo "status $?")" "shorter than its disk.*8192 bytes that no bit.*status 0"
 check "check --repair" "$cow" check -q --repair bad
 is "... and again" "$("$cow" check bad)" "bad: is sound"
+"$cow" create -q -b s2 mid
+"$cow" create -q -b mid top
+dd if=/dev/urandom of=mid bs=4096 seek=4 count=2 conv=notrunc 2>/dev/null
+touch -d '2020-01-01 00:00:00.5' mid
+"$cow" create -q -f -b mid top
+like "check --repair of a file in the middle" "$("$cow" check --repair top)" "mid: repaired: .*top: is sound"
+is "... what is above still counts on it" "$("$cow" check top)" "top: is sound"
 
 # ---- stopped, killed, full ----
 

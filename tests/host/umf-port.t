@@ -153,6 +153,19 @@ else
 	skip "... and have sent what they sent" "tshark is not installed"
 fi
 
+# A partition's other side are the guests: who watches is on none, and is not counted.
+partitioned()
+{
+	guest_exec n1 "/net/netprobe counts eth0 | sed -n 's/^tx_partitioned //p'"
+}
+start cut -w "$WORK/cut.pcapng" "$seg"
+rule n2 partition a=n1
+before=$(partitioned)
+shoot 1 ff:ff:ff:ff:ff:ff 10
+is "a partition loses what it is between, and counts it once" "$(($(partitioned) - before))" 10
+net_clear n2
+ends INT
+
 # ---- who watches is no burden ----
 
 start slow -w "$WORK/slow.pcapng" "$seg"
@@ -269,6 +282,69 @@ check "a guest that is stopped does not hold up the others" guest_exec n1 'ping 
 kill -CONT "$(guest_pid n2)"
 check "... and is reached again" guest_exec n2 'ping -c 5 -i 0.05 -W 5 10.0.0.9'
 
+# A burst that a guest has no room for waits for it, as between guests.
+mac9=$(in_ns ip -j link show tap0 | jq -r '.[0].address')
+guest_exec n2 "/net/netprobe recv eth0 $mac9 $(net_mac 2) 1400 /tmp/seen"
+kill -STOP "$(guest_pid n2)"
+in_ns "$net_dir/netprobe" send tap0 "$(net_mac 2)" 900 1400
+# until the tap's queue is empty: n1 is reached behind it
+check "n2 is stopped: the host reaches n1" host_pings 10.0.0.1
+kill -CONT "$(guest_pid n2)"
+check "... continued, it gets all that was sent meanwhile" await 2 900
+in_ns "$net_dir/netprobe" end tap0 "$(net_mac 2)"
+is "... in order" "$(seen=$(heard 2) && seen_numbers | md5sum)" "$(seq -s ' ' 900 | tr -d '\n' | md5sum)"
+
+# tap_frames: how many the tap device has been given
+tap_frames()
+{
+	in_ns ip -j -s link show tap0 | jq '.[0].stats64.rx.packets'
+}
+before=$(tap_frames)
+kill -STOP "$pid"
+shoot 1 "$mac9" 5
+rule n1 partition a=n1,n2
+kill -CONT "$pid"
+is "a partition: the host does not reach n1" "$(in_ns "$net_dir/netprobe" echo 10.0.0.1 3 10000 500 | tail -n 1)" \
+	"3 sent 0 received 0 duplicates"
+is "... and what was on its way is lost" "$(($(tap_frames) - before))" 0
+net_clear n1
+check "... healed, it does" until_true 10 host_pings 10.0.0.1
+
+# n1_hears: does n1 get what the host sends to its MAC?
+hearing 1
+n1_hears()
+{
+	in_ns "$net_dir/netprobe" call tap0 "$(net_mac 1)"
+	guest_exec n1 "usleep 20000; grep '^$mac9' /tmp/heard && : >/tmp/heard"
+}
+n1_deaf()
+{
+	! n1_hears
+}
+check "n1 hears the host" n1_hears
+rule n2 macflap peer="$(net_mac 1)" time=1h
+check "n2 claims the MAC of n1: the host sends there" until_true 5 n1_deaf
+net_clear n2
+check "... no more: the host forgets it" until_true 5 n1_hears
+
+guest_exec n1 'ip link set eth0 mtu 9000'
+check_fails "frames above the tap's MTU are not taken" guest_exec n1 'ping -c 2 -i 0.1 -W 1 -s 4000 10.0.0.9'
+in_ns ip link set tap0 mtu 9000
+check "... with a larger one they are" until_true 10 guest_exec n1 'ping -c 1 -W 1 -s 4000 10.0.0.9'
+guest_exec n1 'ip link set eth0 mtu 1500'
+in_ns ip link set tap0 mtu 1500
+
+# With an MTU as small, a frame of 64 KiB would be hundreds: no guest lets itself be told so.
+guest_exec n2 '/net/netprobe sink 5003'
+in_ns ip link set tap0 mtu 200
+in_ns timeout 2 "$net_dir/netprobe" source 10.0.0.2 5003 1 >"$WORK/tiny"
+check "GSO frames of too many segments are refused" test "$(guest_exec n2 "/net/netprobe counts eth0 | sed -n 's/^rx_bad_frames //p'")" -gt 0
+in_ns ip link set tap0 mtu 1500
+
+ends TERM
+like "it says what it has lost" "$(tail -n 1 "$WORK/tap")" ' ([5-9]|[1-9][0-9]+) in partitions, [2-9] longer than the MTU, 0 not taken by the tap$'
+start tap --tap tap0 "$seg"
+check "it is there again" guest_exec n1 'ping -c 5 -i 0.05 -W 5 10.0.0.9'
 ends KILL
 check "killed, it is buried" until_true 10 alone
 pings "... and the guests go on" 1 2

@@ -21,7 +21,10 @@
 #   icmp <from> <to> [count]           pings, 20 unless said; sets received and duplicates, and $out as netprobe echo has it;
 #                                      1 when there was no answer
 #   pings <description> <from> <to>    a check: 10 pings are answered, all
-#   snmp <n> <group> <counter>         of /proc/net/snmp
+#   snmp <n> <group> <counter>         of /proc/net/snmp or netstat
+#
+#   net_ethtool                        from here on: ethtool <n> <argument>…, the host's, in guest <n>; else skips the test
+#   count_of <n> <counter>             of ethtool -S; with net_ethtool
 #
 #   frames <from> <to> <count> [bytes] [µs apart] [come]
 #                                      numbered frames of ethertype 0x88b5, all on their way at once unless apart. Afterwards
@@ -34,6 +37,7 @@
 
 #
 #   hearing <n>…                       from now on they hear calls
+#   reach <from>…                      who hears a broadcast of each, as $calls has it
 #   calls <from>… [to <MAC>]           each of them calls all, or who has that MAC; afterwards $calls says who heard whom, as
 #                                      "1:2,3 2:" for n1, which n2 and n3 heard, and n2, which nobody did
 
@@ -58,6 +62,29 @@ net_build_probe()
 }
 [ -x "$net_tool" ] || skip_all "there is no $net_tool; make tools"
 net_build_probe || skip_all "netprobe cannot be built here; it needs gcc and a static libc"
+
+net_ethtool()
+{
+	command -v ethtool >/dev/null || [ -x /usr/sbin/ethtool ] || skip_all "ethtool is not installed"
+	# with its libraries; hostfs has it for the guest
+	(
+		flock 9
+		[ -e "$net_dir/ethtool/usr" ] || "$TOP/rootfs/add-program" "$net_dir/ethtool" ethtool
+	) 9>"$net_dir/.lock" || skip_all "ethtool cannot be copied"
+	net_loader=$(cd "$net_dir" && find ethtool -name 'ld-*.so*' | head -n 1)
+	net_libs=$(cd "$net_dir" && find ethtool -name '*.so*' -printf '/net/%h\n' | sort -u | paste -sd :)
+	net_program=$(cd "$net_dir" && find ethtool -name ethtool -type f)
+}
+
+ethtool()
+{
+	guest_exec "n$1" "/net/$net_loader --library-path $net_libs /net/$net_program ${*:2} 2>&1"
+}
+
+count_of()
+{
+	ethtool "$1" -S eth0 | sed -n "s/^ *$2: //p"
+}
 
 net_mac()
 {
@@ -158,7 +185,7 @@ pings()
 
 snmp()
 {
-	guest_exec "n$1" 'cat /proc/net/snmp' | awk -v group="$2:" -v counter="$3" '
+	guest_exec "n$1" 'cat /proc/net/snmp /proc/net/netstat' | awk -v group="$2:" -v counter="$3" '
 		$1 != group { next }
 		!h { for (i = 2; i <= NF; i++) if ($i == counter) h = i; next }
 		{ print $h }'
@@ -181,7 +208,7 @@ arrived()
 
 await()
 {
-	guest_exec "n$1" "for i in \$(seq 1000); do [ \$(wc -l </tmp/seen.part) -ge $2 ] && exit; usleep 10000; done; false"
+	guest_exec "n$1" "/net/netprobe await /tmp/seen.part $2"
 }
 
 finish()
@@ -191,15 +218,20 @@ finish()
 
 heard()
 {
-	guest_exec "n$1" 'while [ ! -e /tmp/seen ]; do usleep 10000; done; cat /tmp/seen' || exit 1
+	guest_exec "n$1" '/net/netprobe show /tmp/seen' || exit 1
 }
 
 frames()
 {
 	listen "$2" "$1" "${4:-100}"
-	shoot "$1" "$(net_mac "$2")" "$3" "${4:-100}" "${5:-0}"
-	[ -z "${6:-}" ] || await "$2" "$6"
-	finish "$1" "$(net_mac "$2")"
+	if [ -n "${6:-}" ]; then
+		shoot "$1" "$(net_mac "$2")" "$3" "${4:-100}" "${5:-0}"
+		await "$2" "$6"
+		finish "$1" "$(net_mac "$2")"
+	else
+		# in one: what a guest is asked takes it a tenth of a second
+		guest_exec "n$1" "/net/netprobe send eth0 $(net_mac "$2") $3 ${4:-100} ${5:-0} end" || exit 1
+	fi
 	seen=$(heard "$2")
 }
 
@@ -238,6 +270,12 @@ calls()
 	for n in "${from[@]}"; do
 		calls+="${calls:+ }$n:${who[$n]:-}"
 	done
+}
+
+reach()
+{
+	calls "$@"
+	echo "$calls"
 }
 
 seen_numbers()

@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
+# alone
 # timeout: 600
 # Who does what the host does not do at once: io_uring, or threads where the host has none for us; with either the disk is the
 # same. And direct I/O. BLK_ENGINE=uring|threads runs all other tests of the disk with one of them.

@@ -12,10 +12,14 @@ BLKHOST_LOG=$WORK/calls BLKHOST_FAIL=$WORK/fail LD_PRELOAD=$WORK/blkhost.so
 export BLKHOST_LOG BLKHOST_FAIL
 raw_image base 1M 1
 raw_image raw 1M 1
+raw_image raw2 1M 1
+raw_image raw3 1M 1
+raw_image raw4 1M 1
 
 # Only the guest is to see it.
 export LD_PRELOAD
-blk_boot d1 umfa="$WORK/raw" umfb="$WORK/cow,backing=$WORK/base" umfc="$WORK/strict,backing=$WORK/base,order=strict"
+blk_boot d1 umfa="$WORK/raw" umfb="$WORK/cow,backing=$WORK/base" umfc="$WORK/strict,backing=$WORK/base,order=strict" \
+	umfd="$WORK/raw2" umfe="$WORK/raw3" umff="$WORK/raw4,cache=volatile"
 unset LD_PRELOAD
 guest_allow d1 '(I/O|critical \w+) error, dev umf|Buffer I/O error on dev|lost async page write' "the host fails in this test"
 [ -s calls ] || probe d1 write umfa 0 1 1
@@ -87,7 +91,50 @@ is "a sync that fails fails the flush" "$(probe d1 sync umfa)" "$EIO"
 : >fail
 is "... and all after it: what it lost is unknown" "$(probe d1 sync umfa)" "$EIO"
 check "another disk is as before" probe d1 sync umfb
+
+# The host tells of a page that it could not write once, to who asks first: FUA here. The flush behind it must not say yes.
+say_fail "fua 5"
+is "a FUA write that fails" "$(probe d1 write umfd 0 8 2 8 fua)" "0 $EIO"
+: >fail
+is "... fails all flushes after it" "$(probe d1 sync umfd)" "$EIO"
+is "... and FUA writes" "$(probe d1 write umfd 0 8 2 8 fua)" "0 $EIO"
+is "... and is told once" "$(grep -c 'umfd: the host could not write what it had taken .*every flush fails' "$(guest_log d1)")" 1
+
+# A FUA write that fails changes nothing of what a volatile cache has of that place.
+probe d1 write umff 0 8 2
+say_fail "write 28"
+is "cache=volatile: a FUA write that fails" "$(probe d1 write umff 0 8 3 8 fua)" "0 $ENOSPC"
+: >fail
+is "... what was acknowledged before is there" "$(probe d1 show umff 0 16 | joined)" "0 7 v2, 8 15 v1"
+check "... and is flushed" probe d1 sync umff
+is "... to the host" "$(map_of raw4 16)" "0 7 v2, 8 15 v1"
+
+probe d1 write umff 0 8 4
+say_fail "write 28"
+like "remove says that the cache could not be written back" "$(mc d1 'remove umff')" "is removed, but not all of it could be written .*No space"
+: >fail
+like "... and the disk is gone" "$(mc d1 'remove umff')" "no such disk"
+
+# Bits that may be cleared in the file and are set in memory: a later write would mark nothing.
+probe d1 write umfc 0 8 2
+say_fail "map 28"
+check_fails "a discard whose bits cannot be cleared" probe d1 discard umfc 0 8
+: >fail
+is "... nor restored: no flush succeeds" "$(probe d1 sync umfc)" "$ENOSPC"
+
+# A snapshot whose folder cannot be synced once the new delta has the disk's name: it is made, and nothing is undone.
+probe d1 write umfe 0 8 2
+mkdir old
+say_fail "folder 5"
+like "a folder that cannot be synced" "$(mc d1 "disk umfe snapshot $WORK/old/raw3")" "is made, but its folder cannot be synced"
+: >fail
+check "... the disk is written" probe d1 write umfe 8 8 3
+check "... and flushed" probe d1 sync umfe
+check "... the snapshot is there" test -s old/raw3
+is "... as it was" "$(map_of old/raw3 32)" "0 7 v2, 8 31 v1"
 guest_stop d1
+"$BIN/umf-cow" convert raw3 flat3
+is "... and the disk as it is" "$(map_of flat3 32)" "0 7 v2, 8 15 v3, 16 31 v1"
 
 # ---- a disk that is really full ----
 

@@ -57,6 +57,17 @@ is "... as it was then" "$(map_of flat 500)" "0 99 v1, 100 299 v2, 300 499 v1"
 check "... and be cloned" "$cow" clone s1 c1
 refused "a name that is taken" "s1: cannot be made \(File exists\)" umfa snapshot "$WORK/s1"
 check_fails "... leaves nothing" test -e d.new
+# what a kill leaves
+cp base leftover && ln leftover leftover.s1 && : >leftover.new
+plug d1 umfc="$WORK/leftover" >/dev/null
+check "a snapshot that was cut off is made again under its name" disk umfc snapshot "$WORK/leftover.s1"
+probe d1 write umfc 0 8 7
+is "... and holds what was there" "$(map_of leftover.s1 8)" "$(map_of base 8)"
+unplug d1 umfc >/dev/null
+check_fails "... nothing is left of the first" test -e leftover.new
+: >fresh.new
+check "a disk whose delta was cut off while it was made" plug d1 umfc="$WORK/fresh,backing=$WORK/base"
+unplug d1 umfc >/dev/null
 refused "no name" "needs the name" umfa snapshot
 refused "no disk" "umfz: no such disk" umfz snapshot x
 refused "an unknown verb" "fly: must be snapshot, commit, resize or mark" umfa fly
@@ -191,6 +202,7 @@ if disk umfa commit >/dev/null && until_true 10 held; then
 	rm -f "$(guest_log d1)"
 	blk_boot d1 "${args[@]}"
 	like "and so does a guest: it reads all" "$(guest_exec d1 '/blk/blkmodel /dev/umfa /w/base /w/model 5 0 4 2>&1')" "^0 operations"
+	refused "... no snapshot before" "a commit was cut off; commit goes on with it" umfa snapshot "$WORK/s3"
 	disk umfa commit >/dev/null
 	check "... and commits it" until_true 60 committed
 	check_fails "... no mark is left" test -e d.merge
@@ -215,6 +227,21 @@ refused "a size" "fish: must be" umfb resize fish
 refused "a delta keeps its size" "is a delta" umfa resize 16M
 check "then it does" until_true 20 disk umfb resize 1M
 is "... the guest knows" "$(guest_exec d1 'cat /sys/block/umfb/size')" 2048
+raw_image odd 2M 1
+plug d1 umfc="$WORK/odd,cache=volatile" >/dev/null
+probe d1 write umfc 0 4096 2
+check "resize: smaller, with a cache that is not flushed" disk umfc resize 1M
+unplug d1 umfc >/dev/null
+is "... it has that size behind the unplugging, too" "$(stat -c %s odd) $(map_of odd 2048)" "1048576 0 2047 v2"
+truncate -s 1000100 odd
+for cache in none volatile; do
+	plug d1 umfc="$WORK/odd,cache=$cache" >/dev/null
+	check "cache=$cache: a last sector in part is written" probe d1 write umfc 1946 8 3
+	probe d1 sync umfc
+	is "... and zeroed" "$(probe d1 zero umfc 1950 4; probe d1 show umfc 1946 8 | joined)" "1946 1949 v3, 1950 1953 zero"
+	unplug d1 umfc >/dev/null
+	is "... the image keeps its size" "$(stat -c %s odd)" 1000100
+done
 guest_stop d1
 check "the chain is sound" "$cow" check -q d
 done_testing

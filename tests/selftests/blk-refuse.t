@@ -59,6 +59,11 @@ truncate -s $((12288 + 5000)) bad
 expect_refused "a bitmap that says more than the file has" d1 umfa="$d/bad" "cut short"
 header bad '$h{path} = "'"$d"'/bad"'
 expect_refused "its own backing file" d1 umfa="$d/bad" "its own backing file"
+check "raw: what begins as a COW file does is read as it is" plug d1 umfa="$d/bad,raw,ro"
+is "... its header, too" "$(guest_exec d1 'head -c 4 /dev/umfa')" OOOM
+unplug d1 umfa >/dev/null
+expect_refused "raw with a backing file" d1 umfa="$d/none,raw,backing=$d/base" "raw: what has a backing file"
+expect_refused "a physical block that is none" d1 umfa="$d/base,physical=1000" "'physical=1000' is none of"
 header two '$h{path} = "'"$d"'/bad"'
 header bad '$h{path} = "'"$d"'/two"'
 touch -d "@$(stat -c %Y base)" bad two
@@ -91,9 +96,16 @@ expect_refused "twice, once for reading" d1 umfb="$d/hard,ro" "hard: somebody el
 expect_refused "as a backing file" d1 umfb="$d/new,backing=$d/hard" "hard: somebody else"
 check_fails "makes nothing" test -e new
 expect_refused "the same disk again" d1 umfa="$d/other" "configured already"
-check "shared is what it says" plug d1 umfb="$d/hard,shared"
+expect_refused "shared, with one that does not share it" d1 umfb="$d/hard,shared" "hard: in use by .* which does not share it"
+unplug d1 umfa >/dev/null
+check "shared is what it says" plug d1 umfa="$d/base,shared"
+check "... with others" plug d1 umfb="$d/hard,shared"
+expect_refused "an exclusive one beside them" d1 umfc="$d/hard" "hard: in use by another"
+like "... and umf-cow" "$("$BIN/umf-cow" snapshot base base.s1 2>&1)" "base: .*in use"
 check "... and can be unplugged at once" unplug d1 umfb
 unplug d1 umfa >/dev/null
+expect_refused "a shared COW file" d1 umfa="$d/new,backing=$d/base,shared" "a COW file has one writer; share a raw image"
+rm -f new
 is "as can one plugged in the same moment" \
 	"$("$LIB/mconsole-raw" "$(guest_mconsole d1)" ":config umfa=$d/base" ':remove umfa' | cut -d ' ' -f 1 | tr '\n' ' ')" "0 0 "
 check "read-only twice" plug d1 umfa="$d/base,ro"

@@ -4,6 +4,8 @@
  * disk makes. The file BLKHOST_FAIL says how, one word and a number a line, read at each call:
  *
  *	read|write|sync|punch|setup <errno>	the call fails; setup: of an io_uring
+ *	fua <errno>			a write that is synced (DSYNC) fails, others do not
+ *	folder <errno>			the sync of a folder fails, once a file was renamed
  *	short 1				reads and writes move 512 bytes at most
  *	intr 1				every other call is interrupted
  *	hold 1				a sync waits until this is gone
@@ -24,6 +26,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -81,6 +84,11 @@ static int spoiled(const char *word)
 	return 0;
 }
 
+static const char *word_of_write(int flags)
+{
+	return (flags & RWF_DSYNC) && told("fua ") ? "fua " : "write ";
+}
+
 /* At most 512 bytes of it. */
 static int cut(const struct iovec **iov, int n, struct iovec *one)
 {
@@ -117,7 +125,7 @@ ssize_t pwritev64v2(int fd, const struct iovec *iov, int n, off64_t at, int flag
 	if (!real)
 		real = dlsym(RTLD_NEXT, "pwritev64v2");
 	note(flags & RWF_DSYNC ? "dsync" : "write", at);
-	if (spoiled("write "))
+	if (spoiled(word_of_write(flags)))
 		return -1;
 	n = cut(&iov, n, &one);
 	done = real(fd, iov, n, at, flags);
@@ -149,6 +157,30 @@ int fdatasync(int fd)
 	while (told("hold "))
 		usleep(10000);
 	if (spoiled("sync "))
+		return -1;
+	return real(fd);
+}
+
+static int renamed;
+
+int rename(const char *from, const char *to)
+{
+	static int (*real)(const char *, const char *);
+
+	if (!real)
+		real = dlsym(RTLD_NEXT, "rename");
+	renamed = 1;
+	return real(from, to);
+}
+
+int fsync(int fd)
+{
+	static int (*real)(int);
+	struct stat st;
+
+	if (!real)
+		real = dlsym(RTLD_NEXT, "fsync");
+	if (renamed && !fstat(fd, &st) && S_ISDIR(st.st_mode) && spoiled("folder "))
 		return -1;
 	return real(fd);
 }
@@ -218,7 +250,7 @@ static void spoil_sqe(struct io_uring_sqe *sqe, struct iovec *one)
 	} else if (sqe->opcode == IORING_OP_READV) {
 		word = "read ";
 	} else if (sqe->opcode == IORING_OP_WRITEV) {
-		word = "write ";
+		word = word_of_write(sqe->rw_flags);
 		note(sqe->rw_flags & RWF_DSYNC ? "dsync" : "write", sqe->off);
 	} else {
 		return;

@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
+# alone
 # Bonding active-backup: `down` on the active slave makes it fail over in the time its miimon says, and `clear` back.
 #
 #	n1: bond0 of eth0 and eth1          n2: br0 of eth0 and eth1

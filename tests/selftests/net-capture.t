@@ -104,9 +104,9 @@ is "a lost frame has its rule" "$(commented '^drop lost$')" 10
 is "... each fifth" "$(grep -F '|0x88b5|' <<<"$table" | sed -n 51,100p | awk -F '|' '$7 == "drop lost" { printf "%d ", NR }')" \
 	"5 10 15 20 25 30 35 40 45 50 "
 is "corrupted frames name their bits" "$(awk -F '|' '$7 ~ /^corrupt bad/ {
-		n = split($7, word, "[ ,]+")
-		for (i = 1; i <= n; i++) if (word[i] == "bit") print word[i + 4] * 8 + word[i + 1]
-	}' <<<"$table" | paste -d , - - | awk -F , '{ print $1 < $2 ? $1 "," $2 : $2 "," $1 }')" "$bits"
+		split($7, word, "[ ,]")
+		print word[4] < word[5] ? word[4] "," word[5] : word[5] "," word[4]
+	}' <<<"$table")" "$bits"
 is "... and are as they go on" "$(awk -F '|' '$7 ~ /^corrupt bad/ { print $9 }' <<<"$table" | sort -u | wc -l)" 7
 is "a delayed frame has its time" "$(commented '^delay late 50ms$')" 3
 is "a doubled one its copies" "$(commented '^dup twice copies 2$')" 4

@@ -9,11 +9,7 @@ net_start 1 2
 # What the event log says was flipped, a line a record, sorted as netprobe prints it; "-" for none.
 logged_bits()
 {
-	local bits
-
-	events_of "$1" r | sed -n 's/.* bits \([0-9,]*\)"$/\1/p' | while read -r bits; do
-		tr ',' '\n' <<<"$bits" | sort -n | paste -sd ,
-	done
+	events_of "$1" r | perl -ne 'print join(",", sort { $a <=> $b } split(/,/, $1)), "\n" if / bits ([0-9,]*)"$/'
 }
 
 # What the receiver saw flipped, a line a frame that was not whole.

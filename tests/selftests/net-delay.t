@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
+# alone
 # delay: frames wait as long as the event log says, within time= and jitter=, and clear lets them go at once.
 
 . "$(dirname "$0")/../lib/net.sh"

@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
+# alone
 # delay: the distribution of jitter=, dist= and corr=, as the event log has it; net-delay.t shows that frames wait as logged.
 
 . "$(dirname "$0")/../lib/net.sh"
@@ -66,6 +67,20 @@ within "pareto: mean 20 ms" "$mean" 19200 20900
 check "... nothing below 20 ms - 0.577 * 5 ms ($least us)" test "$least" -ge 17100
 within "... 1 - 2^(-1/3) are below 1.5 ms less than the mean" "$(awk '$1 < 18613000 { n++ } END { printf "%d", n / NR * 1000 }' "$WORK/delays")" 450 550
 check "... and a long tail ($most us, skewness $skew/1000)" test "$most" -gt 40000 -a "$skew" -gt 1500
+
+# A file as tc has them: every fourth is 3 deviations late, the others are one early.
+printf '# a comment, 99999 numbers\n-8192 -8192\n  -8192\t24576# the last\n' >"$WORK/table"
+sample 2000 jitter=5ms table="$WORK/table"
+is "table=: only what it has" "$(sort -u "$WORK/delays" | tr '\n' ' ')" "15000000 35000000 "
+within "... each number as often" "$(grep -c '^35' "$WORK/delays")" 413 587
+(cd "$WORK" && sample 200 jitter=5ms table=table)
+is "... of the folder where mconsole-fault runs" "$(sort -u "$WORK/delays" | tr '\n' ' ')" "15000000 35000000 "
+for bad in "1 2 x" "40000" "" "# none"; do
+	echo "$bad" >"$WORK/bad"
+	like "... '$bad' is refused" "$(fault n1 add eth0 delay time=1ms jitter=1ms table="$WORK/bad" 2>&1)" "table=$WORK/bad: "
+done
+like "... so is no file" "$(fault n1 add eth0 delay time=1ms jitter=1ms table=/dev/zero 2>&1)" "table=/dev/zero: no file that can be read"
+is "... and leaves no rule" "$(fault n1 list)" "seed 2004"
 
 sample 2000 jitter=6ms corr=75%
 within "corr=75%: of each with the next" "$corr" 640 860

@@ -78,4 +78,16 @@ net_clear n1
 icmp 1 2 20
 is "... once" "$duplicates $received" "0 20"
 
+# Received segments and their copies are joined again by GRO, which must not find them sharing data.
+for when in "prob=10% seed=5" "prob=1% seed=2" every=3; do
+	# shellcheck disable=SC2086 # two words
+	rule n2 dup dir=rx $when match="tcp dst port 5001"
+	for i in 1 2 3; do
+		guest_exec n2 '/net/netprobe sink 5001'
+		check "$when: bulk TCP arrives ($i)" guest_exec -t 20 n1 '/net/netprobe source 10.0.0.2 5001 4 >/dev/null'
+	done
+	check "... and segments came twice ($(stat_of n2 r fired))" test "$(stat_of n2 r fired)" -gt 0
+	net_clear n2
+done
+
 done_testing

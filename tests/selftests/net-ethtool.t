@@ -5,28 +5,7 @@
 
 . "$(dirname "$0")/../lib/net.sh"
 
-# The host's, with its libraries; hostfs has it for the guest.
-command -v ethtool >/dev/null || [ -x /usr/sbin/ethtool ] || skip_all "ethtool is not installed"
-(
-	flock 9
-	[ -e "$net_dir/ethtool/usr" ] || "$TOP/rootfs/add-program" "$net_dir/ethtool" ethtool
-) 9>"$net_dir/.lock" || skip_all "ethtool cannot be copied"
-loader=$(cd "$net_dir" && find ethtool -name 'ld-*.so*' | head -n 1)
-libs=$(cd "$net_dir" && find ethtool -name '*.so*' -printf '/net/%h\n' | sort -u | paste -sd :)
-program=$(cd "$net_dir" && find ethtool -name ethtool -type f)
-
-# ethtool <n> <argument>…
-ethtool()
-{
-	guest_exec "n$1" "/net/$loader --library-path $libs /net/$program ${*:2} 2>&1"
-}
-
-# count_of <n> <counter of ethtool -S>
-count_of()
-{
-	ethtool "$1" -S eth0 | sed -n "s/^ *$2: //p"
-}
-
+net_ethtool
 net_start 1
 net_start 2 3
 
@@ -86,6 +65,8 @@ counted()
 {
 	local n=${1#n} all
 
+	# somebody has to wait for others to overtake
+	[ "$3" != reorder ] || rule "$1" delay time=1ms dir="$2" match="$PROBE" id=slow
 	rule "$1" "$3" dir="$2" match="$PROBE" "${@:5}"
 	shoot 1 "$(net_mac 2)" 50
 	pings "$2 $3: pings pass" 1 2

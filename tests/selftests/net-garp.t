@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
+# alone
 # An address with its MAC moves from n1 to n2, as with VRRP: the switch sends to the old port until the new one is heard,
 # and to the new one after a single gratuitous ARP.
 

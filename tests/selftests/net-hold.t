@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
+# alone
 # hold: frames are kept and let go in their order when the rule ends, however it ends.
 
 . "$(dirname "$0")/../lib/net.sh"

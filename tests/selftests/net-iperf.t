@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
+# alone
 # iperf3 over the segment: TCP and UDP over IPv4 and IPv6, and what it says of frames that a rule has lost.
 
 . "$(dirname "$0")/../lib/real.sh"

@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
+# alone
 # timeout: 600
 # kill -9 of one of three guests under traffic: the others go on without a gap, a restarted one rejoins by itself, and
 # KILLS (default 200) of them in a row leave nothing behind.
@@ -94,7 +95,7 @@ done
 
 # At any moment of its life: as it boots, joins, brings the interface up, in traffic.
 RANDOM=2004
-joined=0
+joined=0 deaf=0
 for ((i = 1; i <= KILLS; i++)); do
 	net_boot 3 -- "$noise sleep 60" || break
 	ms=$((RANDOM % (2 * boot_ms)))
@@ -102,8 +103,11 @@ for ((i = 1; i <= KILLS; i++)); do
 	! grep -q 'eth0: port ' "$(guest_log n3)" || joined=$((joined + 1))
 	guest_kill9 n3
 	: >"$(guest_log n3)"
+	# Before anybody joins, which wakes all of them.
+	icmp 1 2 3 && icmp 2 1 3 || deaf=$((deaf + 1))
 done
 is "$KILLS kills" "$((i - 1))" "$KILLS"
+is "... after each the two that are left reach each other" "$deaf" 0
 check "... of which some came before n3 had joined ($joined after)" test "$joined" -lt "$KILLS"
 check "... and more after it" test "$joined" -gt $((KILLS / 3))
 

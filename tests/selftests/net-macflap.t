@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
+# alone
 # macflap: the switch takes a MAC to be at another port until it hears from it, and knows better when the rule ends.
 
 . "$(dirname "$0")/../lib/net.sh"

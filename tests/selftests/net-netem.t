@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
+# alone
 # The same fault by tc's netem and by a rule, measured in the same way: loss and delay agree within statistics.
 
 . "$(dirname "$0")/../lib/real.sh"

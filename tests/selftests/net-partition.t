@@ -1,6 +1,5 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# timeout: 120
 # partition: two sets of ports get nothing from each other, one way or both, all at once, until the rule or its guest ends.
 
 . "$(dirname "$0")/../lib/net.sh"
@@ -13,13 +12,6 @@ for n in 1 2 3 4; do
 done
 
 hearing 1 2 3 4
-
-# reach <from>…: who hears a broadcast of each
-reach()
-{
-	calls "$@"
-	echo "$calls"
-}
 
 # reached <from> <to,…>
 reached()
@@ -181,7 +173,8 @@ rule n1 partition a=n2 b=n3
 is "remove takes its partitions along" \
 	"$("$LIB/mconsole-raw" "$(guest_mconsole n1)" ":remove eth0") $(reach 2)" "0  2:3,4"
 "$LIB/mconsole-raw" "$(guest_mconsole n1)" ":config eth0=switch,$seg,mac=$(net_mac 1)" >/dev/null
-guest_exec n1 'ip link set eth0 up'
+guest_exec n1 'ip link set eth0 up; ip addr add 10.0.0.1/24 dev eth0'
+net_neighbours 1
 hearing 1
 
 # ---- somebody writes where it should not ----
@@ -205,6 +198,38 @@ poke $((4096 * 2 + 576)) "$all_ones"
 check "a port's own that somebody wrote are put right" until_true 5 reached 4 1,2,3
 net_clear n1
 is "... everybody reaches everybody" "$(reach 1 2 3 4)" "$everybody"
+
+# ---- a rule that ends while a port is stopped in the middle of joining ----
+
+rule n1 partition a=n2 b=n3
+python3 - "$WORK/seg/segment" "$WORK/locked" <<-END &
+	import fcntl, struct, sys, time
+	segment = open(sys.argv[1], 'r+b')
+	# F_OFD_SETLK, the join lock: byte 0
+	fcntl.fcntl(segment, 37, struct.pack('hhqqi4x', fcntl.F_WRLCK, 0, 0, 1, 0))
+	open(sys.argv[2], 'w').close()
+	time.sleep(4)
+END
+check "the join lock is held for 4 s" until_true 10 test -e "$WORK/locked"
+like "clear says that the partition stays" "$(fault n1 clear)" "eth0: the partition stays until a port .* goes on, or is killed\$"
+is "... and it does" "$(fault n1 list) $(reach 2)" "seed 2004 2:1,4"
+wait $!
+check "... until the lock is free" until_true 5 reached 2 1,3,4
+
+# ---- names before numbers ----
+
+guest_start 1 eth0=switch,"$WORK/seg",mac=02:00:00:00:00:09 ip=eth0:10.0.0.9/24 ipv6.disable=1
+guest_wait_ready 1 || exit 1
+check "a guest called 1 is there" until_true 10 guest_exec n1 'ping -c 1 -W 1 10.0.0.9'
+rule n1 partition a=1
+check_fails "a guest called 1 is cut off by its name" guest_exec n1 'ping -c 2 -W 1 10.0.0.9'
+is "... and port 1 is not" "$(reach 2)" "2:1,3,4"
+net_clear n1
+rule n1 partition a=#1
+check "a=#1 is port 1, not that guest" guest_exec n1 'ping -c 2 -W 1 10.0.0.9'
+is "... which is cut off" "$(reach 2)" "2:"
+net_clear n1
+guest_stop 1
 
 # ---- what is wrong with a rule ----
 

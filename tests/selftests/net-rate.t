@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
+# alone
 # rate: frames come at the rate that was asked for, after what the bucket lets pass; limit= loses what is too much.
 
 . "$(dirname "$0")/../lib/net.sh"
@@ -53,6 +54,36 @@ for at in "n2 rx" "n1 tx"; do
 	seen=$(heard 2)
 	is "... clear lets them go, in order" "$(seen_numbers)" "$(seq -s ' ' 50)"
 done
+
+# 1000 bytes and 24 are 22 cells of 48, which take 1166: at 4 Mbit/s 2.33 ms each.
+rule n1 rate dir=tx rate=4Mbit overhead=24 cell=48 cellhead=5 match="$PROBE"
+frames 1 2 100 1000 0 100
+is "overhead= and cell= lose nothing, in order" "$(seen_numbers)" "$(seq -s ' ' 100)"
+us=$(span 1 100)
+check "... a frame takes whole cells: 230 ms for 99 ($us us)" test "$us" -ge 215000 -a "$us" -le 330000
+net_clear n1
+rule n1 rate dir=tx rate=4Mbit overhead=1000 match="$PROBE"
+frames 1 2 100 1000 0 100
+us=$(span 1 100)
+check "overhead=1000 doubles it: 396 ms ($us us)" test "$us" -ge 380000 -a "$us" -le 560000
+net_clear n1
+
+# Slots: who comes meanwhile leaves with the next, 40 ms after the one before; four at most in the second case.
+slots()
+{
+	awk 'NR > 1 && $1 - last > 15000 { n++ } { last = $1 } END { print n + 1 }' <<<"$seen"
+}
+rule n1 delay dir=tx time=0s slot=40ms match="$PROBE"
+frames 1 2 100 100 2000 100
+n=$(slots)
+is "slot=40ms loses nothing, in order" "$(seen_numbers)" "$(seq -s ' ' 100)"
+check "... 100 frames, 2 ms apart, come in about five slots ($n)" test "$n" -ge 4 -a "$n" -le 12
+net_clear n1
+rule n1 delay dir=tx time=0s slot=40ms frames=4 match="$PROBE"
+frames 1 2 24 100 0 24
+is "frames=4: all come, in order" "$(seen_numbers)" "$(seq -s ' ' 24)"
+is "... the first, which found none, and six more" "$(slots)" 7
+net_clear n1
 
 # One frame of 1000 bytes waits 8 ms, then 10 ms.
 rule n1 rate dir=tx rate=1Mbit match="$PROBE"

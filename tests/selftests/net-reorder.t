@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
+# alone
 # reorder, order=keep and release=reverse: who overtakes whom.
 
 . "$(dirname "$0")/../lib/net.sh"

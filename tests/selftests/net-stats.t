@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
+# alone
 # What is lost at random is lost as often as was asked for, in bursts as long as was asked for, by each receiver on its own.
 # The bounds are 4.5 deviations of the estimate: 1 in 100,000 good runs is outside of one. The seed is fixed, so it is not.
 

@@ -3,16 +3,18 @@
  * Frames that know what they were: for tests that must say which frame was
  * lost, changed, doubled or late, and when.
  *
- *   netprobe send <if> <dst mac> <count> <bytes> [<microseconds apart>]
- *	frames 1 to <count>, of ethertype 0x88b5
+ *   netprobe send <if> <dst mac> <count> <bytes> [<microseconds apart> [end]]
+ *	frames 1 to <count>, of ethertype 0x88b5, and an end mark
  *   netprobe end <if> <dst mac>
  *	an end mark, of ethertype 0x88b6
  *   netprobe recv <if> <src mac> <dst mac> <bytes> <file>
  *	in the background once it listens: every frame of that length that did not
  *	leave here, until an end mark, or until there was no frame at all for 30 s.
  *	<file>.part has a line a frame, <monotonic µs> <number> <flipped bits>|-
- *	(bit 0 is the first byte's lowest, as in the event log), and is <file> at the
- *	end.
+ *	(when the kernel had it; bit 0 is the first byte's lowest, as in the event
+ *	log), and is <file> at the end.
+ *   netprobe show <file>		waits until it is there, and prints it
+ *   netprobe await <file> <lines>	waits, 10 s at most, until it has as many
  *   netprobe hear <if> <file>
  *	in the background once it listens, for ever: a line for each call that comes,
  *	"<src mac> <dst mac>"
@@ -32,6 +34,9 @@
  *	answer after 200 ms is sent again; that time does not count, stderr says how many
  *   netprobe sink <port>		takes one TCP connection, in the background
  *   netprobe source <address> <port> <MiB>	sends to it: Mbit/s until all is taken
+ *   netprobe serve <port>		takes TCP connections, in the background, for ever
+ *   netprobe try tcp|udp <address> <port>	connects, or sends a datagram; what it is
+ *	told within two seconds: "connected", or the error
  *   netprobe usink <port> <file>	takes datagrams, in the background, until blast says
  *	it is done; <file> then has <datagrams> <ns from the first to the last>
  *   netprobe blast <address> <port> <bytes> <ms>
@@ -39,6 +44,7 @@
  *
  * Exit: 0 done, 1 something failed, 2 usage.
  */
+#define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
 #include <linux/ethtool.h>
@@ -50,6 +56,7 @@
 #include <netinet/ip_icmp.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -64,6 +71,7 @@
 #define PROTO_CALL	0x88b7
 #define COPIES		5	/* of a frame's number: the majority counts */
 #define SHORTEST	(ETH_HLEN + COPIES * 4)
+#define BATCH		64	/* frames in one system call */
 #define LONGEST		65536
 #define IDLE_MS		30000
 
@@ -165,9 +173,39 @@ static void send_frame(int fd, const uint8_t *frame, size_t len)
 	}
 }
 
+/* Frames @first to @last, no pause between; a system call is dear in a guest. */
+static void send_frames(int fd, long first, long last, size_t len,
+			const uint8_t *src, const uint8_t *dst)
+{
+	static uint8_t frame[BATCH][LONGEST];
+	struct mmsghdr msg[BATCH] = {};
+	struct iovec iov[BATCH];
+	int i, n, sent, done;
+
+	for (; first <= last; first += n) {
+		n = last - first + 1 < BATCH ? last - first + 1 : BATCH;
+		for (i = 0; i < n; i++) {
+			make_frame(frame[i], len, src, dst, PROTO_FRAME, first + i);
+			iov[i] = (struct iovec){ frame[i], len };
+			msg[i].msg_hdr.msg_iov = &iov[i];
+			msg[i].msg_hdr.msg_iovlen = 1;
+		}
+		for (done = 0; done < n; done += sent) {
+			sent = sendmmsg(fd, msg + done, n - done, 0);
+			if (sent > 0)
+				continue;
+			if (errno != ENOBUFS && errno != EINTR)
+				die("sendmmsg");
+			sent = 0;
+			usleep(100);
+		}
+	}
+}
+
+static int send_mark(char **arg, int n, uint16_t proto);
+
 static int do_send(char **arg, int n)
 {
-	static uint8_t frame[LONGEST];
 	uint8_t src[6], dst[6];
 	long count, len, apart, i;
 	uint64_t due, now;
@@ -183,13 +221,16 @@ static int do_send(char **arg, int n)
 		usage();
 	fd = packet_socket(arg[0], 0, src);
 	due = now_ns();
-	for (i = 1; i <= count; i++) {
-		make_frame(frame, len, src, dst, PROTO_FRAME, i);
-		send_frame(fd, frame, len);
+	if (!apart)
+		send_frames(fd, 1, count, len, src, dst);
+	for (i = 1; apart && i <= count; i++) {
+		send_frames(fd, i, i, len, src, dst);
 		due += apart * 1000ULL;
-		while (apart && (now = now_ns()) < due)
+		while ((now = now_ns()) < due)
 			usleep((due - now) / 1000 + 1);
 	}
+	if (n > 5)
+		send_mark(arg, 2, PROTO_END);
 	return 0;
 }
 
@@ -219,7 +260,7 @@ static int do_call(char **arg, int n)
 }
 
 static void print_frame(FILE *out, const uint8_t *got, size_t len,
-			const uint8_t *src, const uint8_t *dst)
+			uint64_t ns, const uint8_t *src, const uint8_t *dst)
 {
 	static uint8_t want[LONGEST];
 	uint32_t number = frame_number(got);
@@ -227,7 +268,7 @@ static void print_frame(FILE *out, const uint8_t *got, size_t len,
 	size_t i;
 
 	make_frame(want, len, src, dst, PROTO_FRAME, number);
-	fprintf(out, "%llu %u ", (unsigned long long)now_ns() / 1000, number);
+	fprintf(out, "%llu %u ", (unsigned long long)ns / 1000, number);
 	for (i = 0; i < len * 8; i++) {
 		if (!((got[i / 8] ^ want[i / 8]) >> i % 8 & 1))
 			continue;
@@ -237,15 +278,45 @@ static void print_frame(FILE *out, const uint8_t *got, size_t len,
 	fprintf(out, "%s\n", *sep ? "" : "-");
 }
 
+/* When the kernel had it, as now_ns() tells time. */
+static uint64_t arrival(struct msghdr *msg)
+{
+	struct cmsghdr *cmsg = CMSG_FIRSTHDR(msg);
+	static int64_t offset;
+	struct timespec real;
+
+	if (!offset) {
+		clock_gettime(CLOCK_REALTIME, &real);
+		offset = now_ns() - (real.tv_sec * 1000000000LL + real.tv_nsec);
+	}
+	if (!cmsg || cmsg->cmsg_level != SOL_SOCKET ||
+	    cmsg->cmsg_type != SCM_TIMESTAMPNS)
+		return now_ns();
+	memcpy(&real, CMSG_DATA(cmsg), sizeof(real));
+	return real.tv_sec * 1000000000LL + real.tv_nsec + offset;
+}
+
+static bool is_end(const uint8_t *frame, size_t len)
+{
+	return len >= SHORTEST && frame[12] == PROTO_END >> 8 &&
+	       frame[13] == (PROTO_END & 0xff);
+}
+
 static int do_recv(char **arg, int n)
 {
-	static uint8_t frame[LONGEST];
-	struct sockaddr_ll from;
-	char temp[256];
+	static uint8_t frame[BATCH][LONGEST];
+	static union {
+		struct cmsghdr align;
+		char room[CMSG_SPACE(sizeof(struct timespec))];
+	} control[BATCH];
+	static struct sockaddr_ll from[BATCH];
+	struct mmsghdr msg[BATCH];
+	struct iovec iov[BATCH];
 	uint8_t src[6], dst[6];
-	int fd;
-	socklen_t fromlen;
-	ssize_t got, len;
+	int fd, i, came = 0;
+	bool ended = false;
+	char temp[256];
+	ssize_t len;
 	FILE *out;
 
 	if (n < 5)
@@ -259,24 +330,93 @@ static int do_recv(char **arg, int n)
 	out = fopen(temp, "w");
 	if (!out)
 		die(temp);
-	setvbuf(out, NULL, _IOLBF, 0);
+	if (setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPNS, &(int){ 1 }, sizeof(int)))
+		die("SO_TIMESTAMPNS");
 	if (fork())
 		return 0;
-	while (poll(&(struct pollfd){ fd, POLLIN, 0 }, 1, IDLE_MS) > 0) {
-		fromlen = sizeof(from);
-		got = recvfrom(fd, frame, sizeof(frame), 0, (struct sockaddr *)&from, &fromlen);
-		if (got < 0 || from.sll_pkttype == PACKET_OUTGOING)
-			continue;
-		if (got == len)
-			print_frame(out, frame, got, src, dst);
-		else if (got >= SHORTEST && frame[12] == PROTO_END >> 8 &&
-			 frame[13] == (PROTO_END & 0xff))
-			break;
+	while (!ended && (came > 0 ||
+			  poll(&(struct pollfd){ fd, POLLIN, 0 }, 1, IDLE_MS) > 0)) {
+		for (i = 0; i < BATCH; i++) {
+			iov[i] = (struct iovec){ frame[i], LONGEST };
+			msg[i].msg_hdr = (struct msghdr){
+				.msg_name = &from[i],
+				.msg_namelen = sizeof(from[i]),
+				.msg_iov = &iov[i],
+				.msg_iovlen = 1,
+				.msg_control = &control[i],
+				.msg_controllen = sizeof(control[i]),
+			};
+		}
+		came = recvmmsg(fd, msg, BATCH, MSG_DONTWAIT, NULL);
+		for (i = 0; i < came && !ended; i++) {
+			if (from[i].sll_pkttype == PACKET_OUTGOING)
+				continue;
+			if ((ssize_t)msg[i].msg_len == len)
+				print_frame(out, frame[i], len, arrival(&msg[i].msg_hdr),
+					    src, dst);
+			else
+				ended = is_end(frame[i], msg[i].msg_len);
+		}
+		fflush(out);
 	}
 	fclose(out);
 	if (rename(temp, arg[4]) < 0)
 		die(arg[4]);
 	return 0;
+}
+
+/* All of a file into memory that is its own; NULL: it is not there. */
+static char *read_file(const char *path, size_t *len)
+{
+	FILE *in = fopen(path, "r"), *out;
+	char block[4096], *text;
+	size_t n;
+
+	if (!in)
+		return NULL;
+	out = open_memstream(&text, len);
+	while (out && (n = fread(block, 1, sizeof(block), in)) > 0)
+		fwrite(block, 1, n, out);
+	fclose(in);
+	if (!out || fclose(out))
+		die(path);
+	return text;
+}
+
+static int do_show(char **arg, int n)
+{
+	size_t len;
+	char *text;
+
+	if (n != 1)
+		usage();
+	while (!(text = read_file(arg[0], &len)))
+		usleep(5000);
+	fwrite(text, 1, len, stdout);
+	return 0;
+}
+
+static int do_await(char **arg, int n)
+{
+	uint64_t end = now_ns() + 10000000000ULL;
+	long lines, want;
+	size_t len;
+	char *text, *p;
+
+	if (n != 2)
+		usage();
+	want = atol(arg[1]);
+	for (;;) {
+		text = read_file(arg[0], &len);
+		for (lines = 0, p = text; p && (p = strchr(p, '\n')); p++)
+			lines++;
+		free(text);
+		if (lines >= want)
+			return 0;
+		if (now_ns() > end)
+			return 1;
+		usleep(10000);
+	}
 }
 
 static int do_join(char **arg, int n)
@@ -646,6 +786,70 @@ static int do_source(char **arg, int n)
 }
 
 /* A datagram of one byte is the end. */
+static int do_serve(char **arg, int n)
+{
+	struct sockaddr_in6 addr = { .sin6_family = AF_INET6 };
+	int fd, one;
+
+	if (n != 1)
+		usage();
+	addr.sin6_port = htons(atoi(arg[0]));
+	fd = socket(AF_INET6, SOCK_STREAM, 0);
+	if (fd < 0 || bind(fd, (struct sockaddr *)&addr, sizeof(addr)) ||
+	    listen(fd, 16))
+		die("serve");
+	if (fork())
+		return 0;
+	for (;;) {
+		one = accept(fd, NULL, NULL);
+		if (one >= 0)
+			close(one);
+	}
+}
+
+static int do_try(char **arg, int n)
+{
+	int type, fd, err = 0;
+	socklen_t len = sizeof(err);
+	struct sockaddr_in6 to6 = { .sin6_family = AF_INET6 };
+	struct sockaddr_in to4 = { .sin_family = AF_INET };
+	struct pollfd pfd;
+	bool v6;
+
+	if (n != 3)
+		usage();
+	type = strcmp(arg[0], "tcp") ? SOCK_DGRAM : SOCK_STREAM;
+	v6 = strchr(arg[1], ':');
+	to4.sin_port = htons(atoi(arg[2]));
+	to6.sin6_port = to4.sin_port;
+	if (inet_pton(v6 ? AF_INET6 : AF_INET, arg[1],
+		      v6 ? (void *)&to6.sin6_addr : &to4.sin_addr) != 1)
+		usage();
+	fd = socket(v6 ? AF_INET6 : AF_INET, type | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		die("socket");
+	/* an ICMP error is told of for some only if it is asked for */
+	setsockopt(fd, v6 ? IPPROTO_IPV6 : IPPROTO_IP,
+		   v6 ? IPV6_RECVERR : IP_RECVERR, &(int){ 1 }, sizeof(int));
+	if (connect(fd, v6 ? (struct sockaddr *)&to6 : (struct sockaddr *)&to4,
+		    v6 ? sizeof(to6) : sizeof(to4)) && errno != EINPROGRESS) {
+		printf("%s\n", strerror(errno));
+		return 0;
+	}
+	if (type == SOCK_DGRAM && send(fd, "?", 1, 0) < 0)
+		die("send");
+	pfd = (struct pollfd){
+		.fd = fd,
+		.events = type == SOCK_DGRAM ? POLLIN : POLLOUT,
+	};
+	if (poll(&pfd, 1, 2000) <= 0)
+		err = ETIMEDOUT;
+	else
+		getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &len);
+	printf("%s\n", err ? strerror(err) : "connected");
+	return 0;
+}
+
 static int do_usink(char **arg, int n)
 {
 	static char buffer[65536];
@@ -725,7 +929,8 @@ int main(int argc, char **argv)
 	} commands[] = {
 		{ "send", do_send }, { "end", do_end }, { "recv", do_recv }, { "call", do_call }, { "hear", do_hear }, { "join", do_join },
 		{ "echo", do_echo }, { "mesh", do_mesh }, { "counts", do_counts }, { "flood", do_flood },
-		{ "sink", do_sink }, { "source", do_source }, { "usink", do_usink }, { "blast", do_blast },
+		{ "sink", do_sink }, { "source", do_source }, { "serve", do_serve }, { "try", do_try },
+		{ "show", do_show }, { "await", do_await }, { "usink", do_usink }, { "blast", do_blast },
 	};
 	size_t i;
 

@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
+# alone
 # The device node: its clock, hangs, and the ways in which a guest ends.
 
 . "$(dirname "$0")/../lib/net.sh"

@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
+# alone
 # timeout: 600
 # What each rule says happens to bytes and lines does, as often as asked, and the counters agree.
 

@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
+# alone
 # Two nodes of a cluster send each other heartbeats over the cable: a cut, one way or both, is noticed within the dead
 # time and so is its end; noise costs messages and no peer; a node that dies is seen to die, and to come back.
 

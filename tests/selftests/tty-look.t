@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
+# alone
 # A line without pacing looks for an answer before the guest sleeps: no byte is missed, whenever it comes; a byte in time
 # needs no interrupt; a guest that waits for none sleeps, and one that shares its processor with the other is not slower.
 

@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
+# alone
 # Bytes take the time their speed says; ends that are set differently read garbage; pace=off does neither. Flow control.
 
 . "$(dirname "$0")/../lib/tty.sh"
