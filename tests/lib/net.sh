@@ -22,6 +22,7 @@
 #                                      1 when there was no answer
 #   pings <description> <from> <to>    a check: 10 pings are answered, all
 #   snmp <n> <group> <counter>         of /proc/net/snmp or netstat
+#   net_lock <seconds>                 somebody (process $!) has the segment's join lock that long, from now on
 #
 #   net_ethtool                        from here on: ethtool <n> <argument>…, the host's, in guest <n>; else skips the test
 #   count_of <n> <counter>             of ethtool -S; with net_ethtool
@@ -155,6 +156,20 @@ declare -A net_since
 net_mark()
 {
 	net_since[$1]=$(fault "$1" events | sed -n '$s/^seq=\([0-9]*\) .*/\1/p')
+}
+
+net_lock()
+{
+	rm -f "$WORK/locked"
+	python3 - "$WORK/seg/segment" "$WORK/locked" "$1" <<-END &
+		import fcntl, struct, sys, time
+		segment = open(sys.argv[1], 'r+b')
+		# F_OFD_SETLK, the join lock: byte 0
+		fcntl.fcntl(segment, 37, struct.pack('hhqqi4x', fcntl.F_WRLCK, 0, 0, 1, 0))
+		open(sys.argv[2], 'w').close()
+		time.sleep(float(sys.argv[3]))
+	END
+	until_true 10 test -e "$WORK/locked"
 }
 
 net_clear()

@@ -202,15 +202,7 @@ is "... everybody reaches everybody" "$(reach 1 2 3 4)" "$everybody"
 # ---- a rule that ends while a port is stopped in the middle of joining ----
 
 rule n1 partition a=n2 b=n3
-python3 - "$WORK/seg/segment" "$WORK/locked" <<-END &
-	import fcntl, struct, sys, time
-	segment = open(sys.argv[1], 'r+b')
-	# F_OFD_SETLK, the join lock: byte 0
-	fcntl.fcntl(segment, 37, struct.pack('hhqqi4x', fcntl.F_WRLCK, 0, 0, 1, 0))
-	open(sys.argv[2], 'w').close()
-	time.sleep(4)
-END
-check "the join lock is held for 4 s" until_true 10 test -e "$WORK/locked"
+check "the join lock is held for 4 s" net_lock 4
 like "clear says that the partition stays" "$(fault n1 clear)" "eth0: the partition stays until a port .* goes on, or is killed\$"
 is "... and it does" "$(fault n1 list) $(reach 2)" "seed 2004 2:1,4"
 wait $!

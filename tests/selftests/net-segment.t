@@ -292,6 +292,13 @@ done
 icmp 1 2 20
 is "... and n1 reaches n2" "$received" 20
 
+# ---- a guest whose time is not the host's ----
+
+check "the join lock is held for a second" net_lock 1
+guest_run tt time-travel=inf-cpu "eth0=switch,$seg" -- 'ls /sys/class/net/ | sed "s/^/has /"'
+check "a guest in virtual time waits for it by the host's clock" grep -q '^has eth0' "$(guest_log tt)"
+wait $!
+
 guest_stop n1
 check "n1 leaves its place to nobody" test -e "$seg/segment"
 guest_stop n2
