@@ -3,8 +3,12 @@
 # umf: a User Mode Linux kernel whose devices fail on command.  "make help" lists what can be made.
 #
 # Variables on the command line:
-#   KERNEL=6.12|7.3    the kernel line
+#   KERNEL=6.12|7.3    the kernel line; another one that Debian carries (7.2) gets the patches that fit
 #   KSRC=<path>        a kernel tree or tarball of your own instead of the line's source package
+#   REV=<commit>       ... of a git repository, whatever is checked out there
+#   CONFIG=<file>      a .config of your own instead of configs/kernel/, but for what umf needs
+#   CONFIG_EXTRA=<files>  fragments on top of either
+#   LLVM=1|-16         clang instead of gcc, as kbuild has it
 #   FLAVOR=default|debug|smp|gdb|nofault
 #   NO_INSTALL=1       never install packages, name them and stop
 #   JOBS=<n>           parallel compilations (default: all processors)
@@ -23,10 +27,14 @@ MAKEFLAGS += --no-builtin-rules
 KERNEL ?= 6.12
 FLAVOR ?= default
 KSRC ?=
+REV ?=
+CONFIG ?=
+CONFIG_EXTRA ?=
+LLVM ?=
 V ?=
 JOBS ?=
 NO_INSTALL ?=
-export V JOBS NO_INSTALL
+export V JOBS NO_INSTALL CONFIG CONFIG_EXTRA LLVM
 
 TOP := $(patsubst %/,%,$(dir $(abspath $(lastword $(MAKEFILE_LIST)))))
 LINES := $(patsubst arch-um-patches/%/series,%,$(wildcard arch-um-patches/*/series))
@@ -67,20 +75,20 @@ build/.packages-%: $(BUILDSH)/packages.list $(BUILDSH)/packages.sh
 # The tree: unpacked, patched, drivers linked in.
 patches := $(wildcard arch-um-patches/*/series arch-um-patches/*/*.patch)
 $(B)/.source: $(patches) $(BUILDSH)/source.sh $(ksrc_changed) | $(call packages,kernel)
-	@$(BUILDSH)/source.sh $(B) $(KERNEL) $(KSRC)
+	@$(BUILDSH)/source.sh $(B) $(KERNEL) $(KSRC) $(REV)
 
 source: $(B)/.source ## fetch, verify, unpack and patch the kernel source
 
 # The binary: file times decide here whether kbuild is asked at all.
 inputs := $(shell find drivers tests/kunit configs/kernel -type f ! -name '.*' 2>/dev/null)
-$(LINUX): $(B)/.source $(inputs) $(BUILDSH)/config.sh $(BUILDSH)/kernel.sh $(if $(CONFIG_EXTRA),FORCE)
+$(LINUX): $(B)/.source $(inputs) $(BUILDSH)/config.sh $(BUILDSH)/kernel.sh $(if $(CONFIG_EXTRA)$(CONFIG)$(LLVM),FORCE)
 	@$(BUILDSH)/kernel.sh $(B) $(FLAVOR)
 
 kernel: $(LINUX) ## the kernel, build/<line>/linux[-<flavor>]
 
 config: $(B)/.source ## only the kernel's .config, from configs/kernel/
 	@$(BUILDSH)/config.sh $(TOP)/$(B)/src $(TOP)/$(B)/obj$(SUFFIX) \
-		$$(sed -n 's|^patches arch-um-patches/||p' $(B)/SOURCE) $(FLAVOR)
+		$(FLAVOR)
 
 update: ## fetch the newest patch level of the line and unpack it
 	@rm -rf $(B)/SOURCE
@@ -103,7 +111,7 @@ endef
 $(foreach l,$(filter-out $(NAME),$(LINES)),$(eval $(call other_line,$(l))))
 
 help: ## this list
-	@echo "make [KERNEL=6.12|7.3] [KSRC=<tree or tarball>] [FLAVOR=default|debug|smp|gdb|nofault] [V=1] <target>"
+	@echo "make [KERNEL=6.12|7.3] [KSRC=<tree or tarball> [REV=<commit>]] [CONFIG=<file>] [FLAVOR=default|debug|smp|gdb|nofault] [V=1] <target>"
 	@grep -hE '^[a-z][a-zA-Z0-9_ -]*:.*## ' $(MAKEFILE_LIST) | \
 		sed -E 's/^([^:]*):.*## (.*)/\1\t\2/' | sort -u | \
 		while IFS=$$'\t' read -r t d; do printf '  %-16s %s\n' "$$t" "$$d"; done

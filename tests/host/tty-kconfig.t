@@ -10,7 +10,7 @@ TOP=$(cd "$(dirname "$0")/../.." && pwd)
 obj=$(mktemp -d "${TMPDIR:-/tmp}/umf.XXXXXX") || exit 1
 trap 'rm -rf "$obj"' EXIT
 
-check "the line can be configured" "$TOP/tools/build/config.sh" "$BUILD_LINE/src" "$obj" "$KERNEL" default
+check "the line can be configured" "$TOP/tools/build/config.sh" "$BUILD_LINE/src" "$obj" default
 is "no dependency is unmet" "$(grep -A 4 'unmet direct dependencies' "$obj/config.log")" ""
 check "the serial core is there" grep -q '^CONFIG_SERIAL_CORE=y' "$obj/.config"
 done_testing

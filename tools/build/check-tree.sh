@@ -20,5 +20,5 @@ kbuild() {
 	local src=$1 obj=$2
 	shift 2
 	env -u MAKEFLAGS -u MFLAGS make -s -C "$src" ARCH=um SUBARCH=x86_64 O="$obj" -j"${JOBS:-$(nproc)}" \
-		${CCACHE:+CC="$CCACHE gcc" HOSTCC="$CCACHE gcc"} "$@"
+		"${COMPILER[@]}" "$@"
 }

@@ -1,7 +1,9 @@
 #!/bin/bash
 # fetch.sh <line>: downloads Debian's linux-source-<line> into build/download/ and prints
 # "<file> <version> <sha256> <uri>".  Needs no root: apt works on a state folder under build/,
-# with the mirror and the keys of the machine's own apt configuration.
+# with the mirror and the keys of the machine's own apt configuration.  Looked for in the machine's
+# own suites, then in the backports of the current stable, testing, unstable and experimental.
+# fetch.sh --list: the lines that any of them carries, one each.
 SAY=fetch
 . "$(dirname "$0")/lib.sh"
 
@@ -97,13 +99,18 @@ update() { # <what is asked>
 
 carried() { LC_ALL=C apt-cache "${opts[@]}" show "$pkg" 2>/dev/null | grep -q '^Filename:'; }
 
+lines() {
+	LC_ALL=C apt-cache "${opts[@]}" search --names-only '^linux-source-[0-9.]+$' |
+		sed 's/^linux-source-\([0-9.]*\) .*/\1/' | sort -V
+}
+
 rm -f "$apt"/parts/*
 for s in "${own[@]}"; do
 	read -r uri suite signed <<<"$s"
 	stanza "$uri" "$suite" "$signed"
 done >"$apt/parts/machine.sources"
 update "this machine's own suites"
-if ! carried; then
+if [[ $line == --list ]] || ! carried; then
 	stanza "$mirror" stable-backports "$key" >"$apt/parts/backports.sources"
 	update "the archive for the name of the current stable"
 	# The alias may be older than what it stands for (on a proxy, say): only the name is taken from it.
@@ -112,11 +119,16 @@ if ! carried; then
 	stanza "$mirror" "$codename" "$key" >"$apt/parts/backports.sources"
 	update "$codename"
 fi
-if ! carried; then
-	lines=$(LC_ALL=C apt-cache "${opts[@]}" search --names-only '^linux-source-[0-9.]+$' |
-		sed 's/^linux-source-\([0-9.]*\) .*/\1/' | sort -V | tr '\n' ' ')
-	die "the mirror does not carry line $line (it carries: ${lines:-none}); KSRC=<tree or tarball> builds from a source of your own"
+for suite in testing unstable experimental; do
+	if [[ $line != --list ]] && carried; then break; fi
+	stanza "$mirror" "$suite" "$key" >"$apt/parts/$suite.sources"
+	update "$suite"
+done
+if [[ $line == --list ]]; then
+	lines
+	exit
 fi
+carried || die "the mirror does not carry line $line (it carries: $(lines | tr '\n' ' ')); KSRC=<tree or tarball> builds from a source of your own"
 
 field() { LC_ALL=C apt-cache "${opts[@]}" --no-all-versions show "$pkg" | sed -n "s/^$1: //p" | head -n 1; }
 version=$(field Version)

@@ -5,7 +5,6 @@ SAY=kernel
 set -e
 
 dir=$(realpath "$1") flavor=$2
-line=$(sed -n 's|^patches arch-um-patches/||p' "$dir/SOURCE")
 suffix=
 [[ $flavor == default ]] || suffix=-$flavor
 src=$dir/src obj=$dir/obj$suffix log=$dir/build$suffix.log out=$dir/linux$suffix
@@ -19,11 +18,10 @@ if [[ ! -d $obj && -f $dir/linux && $flavor != default && " debug smp gdb " != *
 	say "starting from the objects of the default flavor"
 	cp -a --reflink=auto "$dir/obj" "$obj"
 fi
-"$TOP/tools/build/config.sh" "$src" "$obj" "$line" "$flavor"
+"$TOP/tools/build/config.sh" "$src" "$obj" "$flavor"
 
 what="kernel $(kernel_version "$src")${suffix/-/ }"
-mk=(env -u MAKEFLAGS -u MFLAGS make -C "$src" ARCH=um SUBARCH=x86_64 O="$obj" -j"$jobs")
-[[ -z $CCACHE ]] || mk+=(CC="$CCACHE gcc" HOSTCC="$CCACHE gcc")
+mk=(env -u MAKEFLAGS -u MFLAGS make -C "$src" ARCH=um SUBARCH=x86_64 O="$obj" -j"$jobs" "${COMPILER[@]}")
 total=$(cat "$obj/.objects" 2>/dev/null || find "$dir" -maxdepth 2 -name .objects -exec cat {} + | sort -n | tail -n 1)
 
 SAY=$what

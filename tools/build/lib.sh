@@ -10,6 +10,16 @@ V=${V:-}
 CCACHE=$(command -v ccache || :)
 export CCACHE CCACHE_BASEDIR=$BUILD CCACHE_DEPEND=1
 
+# What make is told about compilers. LLVM=1, or =-16 for a version, is kbuild's own.
+COMPILER=()
+if [[ -n ${LLVM:-} ]]; then
+	clang=clang
+	[[ $LLVM != -* ]] || clang+=$LLVM
+	COMPILER=(LLVM="$LLVM" ${CCACHE:+CC="$CCACHE $clang" HOSTCC="$CCACHE $clang"})
+elif [[ -n $CCACHE ]]; then
+	COMPILER=(CC="$CCACHE gcc" HOSTCC="$CCACHE gcc")
+fi
+
 # The lines the project stands behind; arch-um-patches/ has a folder for each.
 known_lines() {
 	local d
@@ -51,13 +61,12 @@ kernel_version() {
 		END { if (v == "") exit 1; print v "." p (s == "" || s == "0" ? "" : "." s) e }' "$1/Makefile"
 }
 
-# nearest_line <version>: the known line whose patches are most likely to fit a tree of that version.
+# lines_by_distance <version>: the known lines, those first whose patches are most likely to fit a tree of that version.
 # A major version has about twenty minor ones.
-nearest_line() {
+lines_by_distance() {
 	known_lines | awk -F. -v v="$1" '
-		BEGIN { split(v, x, /[.-]/); want = x[1] * 20 + x[2]; best = 1e9 }
-		{ d = $1 * 20 + $2 - want; if (d < 0) d = -d + 0.5; if (d < best) { best = d; line = $0 } }
-		END { print line }'
+		BEGIN { split(v, x, /[.-]/); want = x[1] * 20 + x[2] }
+		{ d = $1 * 20 + $2 - want; print (d < 0 ? 0.5 - d : d), $0 }' | sort -n | cut -d' ' -f2
 }
 
 # series <line>: its patches in order, one path each

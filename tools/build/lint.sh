@@ -28,7 +28,7 @@ grep -vE '^$|tty/main\.c:.*CONST_STRUCT: struct tty_operations |fault/params\.c:
 
 lock "$dir/.lock" shared
 lock "$dir/.lock-lint"
-"$TOP/tools/build/config.sh" "$src" "$obj" "$line" default || exit 1
+"$TOP/tools/build/config.sh" "$src" "$obj" default || exit 1
 say "sparse and W=1 on line $line"
 [[ -e $obj/include/generated/asm-offsets.h ]] || say "preparing a tree for it"
 kbuild "$src" "$obj" prepare >"$obj/log" 2>&1 || die "preparing failed: $(tail -n 3 "$obj/log")"

@@ -1,15 +1,19 @@
 #!/bin/bash
-# source.sh <folder> <line> [<ksrc>]: makes <folder>/src, a kernel tree with our patches applied and our
+# source.sh <folder> <line> [<ksrc> [<rev>]]: makes <folder>/src, a kernel tree with our patches applied and our
 # drivers linked in.  Without <ksrc> from Debian's source package, else from that tree or
-# tarball, which is only read.  Does only what is left to do; <folder>/SOURCE says what was used.
+# tarball, which is only read; with <rev> from that commit of a git repository, whatever is checked out there.
+# Does only what is left to do; <folder>/SOURCE says what was used.
 SAY=source
 . "$(dirname "$0")/lib.sh"
 set -e
 
-dir=$(realpath -m "$1") line=$2 ksrc=${3:-}
+dir=$(realpath -m "$1") line=$2 ksrc=${3:-} rev=${4:-}
 src=$dir/src
 if [[ -n $ksrc && ! -e $ksrc ]]; then
 	die "KSRC=$ksrc does not exist; it is to be a kernel tree or a tarball of one"
+elif [[ -n $rev ]]; then
+	commit=$(git -C "${ksrc:-/}" rev-parse -q --verify "$rev^{commit}" 2>/dev/null) ||
+		die "REV=$rev is no commit of KSRC=${ksrc:-}, which is to be a git repository"
 elif [[ -d $ksrc && ! -d $ksrc/arch/um ]]; then
 	die "KSRC=$ksrc is no kernel tree (it has no arch/um)"
 fi
@@ -76,6 +80,19 @@ ksrc_files() {
 	fi | LC_ALL=C sort -z
 }
 
+# A work tree and an index of our own: nothing is written to the repository, and from one commit to the next only the
+# files change that differ.
+check_out() {
+	local git_dir
+
+	git_dir=$(git -C "$ksrc" rev-parse --absolute-git-dir)
+	mkdir -p "$dir/rev"
+	say "checking out $rev, $(git -C "$ksrc" log -1 --format='%h %s' "$commit" | cut -c 1-80)"
+	GIT_INDEX_FILE=$dir/rev.index git --git-dir="$git_dir" --work-tree="$dir/rev" read-tree --reset -u "$commit" ||
+		die "cannot check out $rev of $ksrc"
+	[[ -d $dir/rev/arch/um ]] || die "KSRC=$ksrc REV=$rev is no kernel tree (it has no arch/um)"
+}
+
 from_tree() {
 	if [[ -f $dir/SOURCE ]] && ! grep -qxF "tree    $ksrc" "$dir/SOURCE"; then
 		rm -rf "$src" "$dir/orig" "$dir/files"
@@ -99,44 +116,78 @@ from_tree() {
 	cat >"$dir/SOURCE" <<-EOF
 		tree    $ksrc
 		kernel  $(kernel_version "$src")
-		commit  $(git -C "$ksrc" describe --always --dirty 2>/dev/null || echo -)
+		commit  ${commit:-$(git -C "$ksrc" describe --always --dirty 2>/dev/null || echo -)}
 	EOF
 }
 
 if [[ -z $ksrc ]]; then
 	from_debian
+elif [[ -n $rev ]]; then
+	check_out
+	ksrc=$dir/rev
+	from_tree
 elif [[ -d $ksrc ]]; then
 	from_tree
 else
 	from_tarball
 fi
 
-# A line without patches of its own takes those of its nearest neighbour.
-if [[ -n $ksrc || ! -f $TOP/arch-um-patches/$line/series ]]; then
-	line=$(nearest_line "$(kernel_version "$src")")
-fi
-grep -q '^patches ' "$dir/SOURCE" || echo "patches arch-um-patches/$line" >>"$dir/SOURCE"
-
 # Patches are applied to copies of the originals, and only files whose content differs from what lies in
 # the tree are replaced, so that a changed series rebuilds no more than it must.
 scratch=$dir/scratch
-rm -rf "$scratch"
-mkdir -p "$scratch" "$dir/orig"
-mapfile -t patches < <(series "$line")
-mapfile -t files < <(touched "${patches[@]}")
-for f in "${files[@]}"; do
-	[[ -f $dir/orig/$f ]] || {
-		[[ -f $src/$f ]] || die "a patch edits $f, which this tree does not have"
-		(cd "$src" && cp -a --parents "$f" "$dir/orig")
-	}
-done
-cp -a "$dir/orig/." "$scratch/"
-n=0
-for p in "${patches[@]}"; do
-	n=$((n + 1))
-	out=$(patch -d "$scratch" -p1 -F0 -s -f --no-backup-if-mismatch <"$p" 2>&1) ||
-		die "patch $n of ${#patches[@]} does not apply to $(kernel_version "$src"): ${p#"$TOP"/}: $(tail -n 1 <<<"$out")"
-done
+mkdir -p "$dir/orig"
+
+# apply <line>: its series on copies of this tree's files. A patch that the tree has already is left out; the first that
+# does not fit ends it: status 1, and $why says what.
+apply() {
+	local p f out n=0
+	local -a patches
+
+	rm -rf "$scratch"
+	mkdir "$scratch"
+	left_out=() why=
+	mapfile -t patches < <(series "$1")
+	total=${#patches[@]}
+	for p in "${patches[@]}"; do
+		n=$((n + 1))
+		for f in $(touched "$p"); do
+			if [[ ! -f $scratch/$f ]]; then
+				if [[ ! -f $dir/orig/$f && -f $src/$f ]]; then (cd "$src" && cp -a --parents "$f" "$dir/orig"); fi
+				if [[ -f $dir/orig/$f ]]; then (cd "$dir/orig" && cp -a --parents "$f" "$scratch"); fi
+			fi
+		done
+		out=$(patch -d "$scratch" -p1 -F0 -f --dry-run <"$p" 2>&1) && {
+			patch -d "$scratch" -p1 -F0 -s -f --no-backup-if-mismatch <"$p"
+			continue
+		}
+		if patch -d "$scratch" -p1 -F0 -s -f -R --dry-run <"$p" >/dev/null 2>&1; then
+			left_out+=("${p##*/}")
+			continue
+		fi
+		why="patch $n of $total of $1 does not apply to $(kernel_version "$src"): ${p#"$TOP"/}:
+$(awk '/^(checking|patching) file/ { f = $3 } /FAILED at|^can.t find/ { print "\t" f ": " $0 }' <<<"$out")"
+		return 1
+	done
+}
+
+# A tree of the user's own, or a line without patches of its own, takes those that fit, of the nearest line first.
+if [[ -n $ksrc || ! -f $TOP/arch-um-patches/$line/series ]]; then
+	first=
+	for line in $(lines_by_distance "$(kernel_version "$src")"); do
+		if apply "$line"; then break; fi
+		first=${first:-$why}
+	done
+	why=${why:+$first}
+else
+	apply "$line" || :
+fi
+if [[ -n $why ]]; then
+	rm -rf "$scratch"
+	die "$why"
+fi
+sed -i '/^patches /d' "$dir/SOURCE"
+echo "patches arch-um-patches/$line" >>"$dir/SOURCE"
+for p in "${left_out[@]}"; do say "$(kernel_version "$src") has it already: $p"; done
 changed=0
 while read -r f; do
 	cmp -s "$scratch/$f" "$src/$f" || {
@@ -145,7 +196,7 @@ while read -r f; do
 	}
 done < <(cd "$scratch" && find . -type f -printf '%P\n')
 rm -rf "$scratch"
-((changed == 0)) || say "${#patches[@]} patches of $line applied, $changed files changed"
+((changed == 0)) || say "$((total - ${#left_out[@]})) patches of $line applied, $changed files changed"
 
 # link <name> <folder of ours>
 link() {
