@@ -8,6 +8,7 @@
 #   REV=<commit>       ... of a git repository, whatever is checked out there
 #   CONFIG=<file>      a .config of your own instead of configs/kernel/, but for what umf needs
 #   CONFIG_EXTRA=<files>  fragments on top of either
+#   M=<folder>         the module that "make module" compiles
 #   LLVM=1|-16         clang instead of gcc, as kbuild has it
 #   FLAVOR=default|debug|smp|gdb|nofault
 #   NO_INSTALL=1       never install packages, name them and stop
@@ -58,7 +59,7 @@ SUFFIX := $(if $(filter-out default,$(FLAVOR)),-$(FLAVOR))
 LINUX := $(B)/linux$(SUFFIX)
 packages = build/.packages-$(1)
 
-.PHONY: all kernel source config rootfs tools help clean distclean update lint patches-check mbox FORCE
+.PHONY: all kernel module source config rootfs tools help clean distclean update lint patches-check mbox FORCE
 .DEFAULT_GOAL := all
 
 all: kernel rootfs tools ## everything: kernel, busybox rootfs, host tools (default)
@@ -86,9 +87,11 @@ $(LINUX): $(B)/.source $(inputs) $(BUILDSH)/config.sh $(BUILDSH)/kernel.sh $(if 
 
 kernel: $(LINUX) ## the kernel, build/<line>/linux[-<flavor>]
 
+module: $(LINUX) ## a module of your own for this kernel [M=<its folder>]; KDIR= is then build/<line>/obj
+	@$(BUILDSH)/module.sh $(B) $(FLAVOR) '$(M)'
+
 config: $(B)/.source ## only the kernel's .config, from configs/kernel/
-	@$(BUILDSH)/config.sh $(TOP)/$(B)/src $(TOP)/$(B)/obj$(SUFFIX) \
-		$(FLAVOR)
+	@$(BUILDSH)/config.sh $(TOP)/$(B)/src $(TOP)/$(B)/obj$(SUFFIX) $(FLAVOR)
 
 update: ## fetch the newest patch level of the line and unpack it
 	@rm -rf $(B)/SOURCE
