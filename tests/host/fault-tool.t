@@ -1,5 +1,6 @@
 #!/usr/bin/perl
 # SPDX-License-Identifier: GPL-2.0
+# host only
 #
 # mconsole-fault against guests that misbehave, or answer at a moment of the test's choosing: what no real
 # guest does on command. With real guests: fault-tool-guest.t.

@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
+# host only
 # timeout: 300
 # A short run of each fuzz target, the same inputs each time; `make fuzz` is the long one.
 

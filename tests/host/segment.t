@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
+# host only
 # A segment's folder, by ports on the host (tests/selftests/hostport.c): what cannot be made leaves nothing and is said in a
 # line that tells what would help; what it costs in host calls and in memory.
 

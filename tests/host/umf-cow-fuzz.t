@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
+# host only
 # umf-cow on headers that nobody would write: no crash under the address sanitizer, and one line.
 
 . "$(dirname "$0")/../lib/blk.sh"
