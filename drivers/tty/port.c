@@ -4,7 +4,8 @@
  *
  *	pty		a pseudo terminal of the host; its name is in the log
  *			and in what mconsole's `config ttySn` answers
- *	fd:N		a descriptor the kernel was started with
+ *	fd:N		a descriptor the kernel was started with, and the command
+ *			line names
  *	unix,<path>	listens there, one client at a time
  *	tcp,<port>	listens on 127.0.0.1, one client at a time
  *	null		nobody at all: what is sent is lost
@@ -12,6 +13,11 @@
  * Where a client can come and go, carrier follows it. Bytes are all a stream
  * can carry: breaks, marks and our control lines end here. A stream that is
  * full makes the transmitter wait, as lowered CTS would.
+ *
+ * What fd:N names is looked for before the kernel opens anything of its own, and
+ * stays open as long as the process lives: a number that was open then is never
+ * the kernel's, and one that was not never the user's. A reboot, which is an exec
+ * of the process itself, hands down the former and closes the latter.
  *
  * A client's descriptor has an interrupt of its own while the client is there.
  * Accepting one and closing one happen in a work, which alone changes `io` and
@@ -27,6 +33,7 @@
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/workqueue.h>
+#include <init.h>
 #include <irq_kern.h>
 #include <os.h>
 #include "tty/tty.h"
@@ -34,6 +41,16 @@
 
 #define CHUNK		128
 #define LINES_UP	(TIOCM_CTS | TIOCM_DSR | TIOCM_CAR)
+
+/* One that fd:N on the command line names. */
+struct inherited {
+	int fd;
+	bool given;			/* it was open when we were started */
+	const struct umf_tty *user;	/* the lines' mutex */
+};
+
+static struct inherited inherited[UMF_TTY_UNITS];
+static unsigned int ninherited;
 
 struct stream {
 	struct umf_tty *tty;
@@ -44,6 +61,7 @@ struct stream {
 	bool ended;			/* io is of no more use; the port's lock */
 	struct work_struct work;
 	char *path;			/* unix: to be removed */
+	struct inherited *lent;		/* fd: what io is, not to be closed */
 	char name[48];			/* pty: how the host calls it */
 };
 
@@ -241,26 +259,87 @@ static int pty_open(struct umf_tty *tty, const char *arg, char *error)
 	return 0;
 }
 
-static int fd_open(struct umf_tty *tty, const char *arg, char *error)
+static struct inherited *find_inherited(int fd)
 {
-	struct stream *st;
+	unsigned int i;
+
+	for (i = 0; i < ninherited; i++)
+		if (inherited[i].fd == fd)
+			return &inherited[i];
+	return NULL;
+}
+
+/* Each ttyS<n>=fd:<N> of the command line, before anything of ours is open. */
+static int __init fd_inherit(char *text, int *add)
+{
+	int unit, fd;
+
+	if (sscanf(text, "%d=fd:%d", &unit, &fd) != 2 || fd < 0 ||
+	    ninherited == UMF_TTY_UNITS || find_inherited(fd))
+		return 0;
+	inherited[ninherited++] = (struct inherited){
+		.fd = fd, .given = !umf_tty_host_inherit(fd, 0),
+	};
+	return 0;
+}
+
+static struct uml_param fd_param __uml_init_setup = { "ttyS", fd_inherit };
+
+/* A reboot finds open what was, and nothing else in its place. */
+static void fd_hand_down(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < ninherited; i++)
+		umf_tty_host_inherit(inherited[i].fd, inherited[i].given);
+}
+
+__uml_exitcall(fd_hand_down);
+
+/* The one that @arg names, if it is free; NULL: there is a reason in @error. */
+static struct inherited *fd_find(const char *arg, char *error)
+{
+	struct inherited *lent;
 	int fd;
 
 	if (kstrtoint(arg, 10, &fd) || fd < 0) {
 		snprintf(error, UMF_TTY_ERROR, "'%s' is no descriptor: fd:<number>",
 			 arg);
-		return -EINVAL;
+		return NULL;
 	}
+	lent = find_inherited(fd);
+	if (!lent)
+		snprintf(error, UMF_TTY_ERROR,
+			 "fd:%s is none that a ttyS<n>=fd:<N> of the command line names",
+			 arg);
+	else if (!lent->given)
+		snprintf(error, UMF_TTY_ERROR, "fd:%s is not open", arg);
+	else if (lent->user)
+		snprintf(error, UMF_TTY_ERROR, "fd:%s is ttyS%u's", arg,
+			 lent->user->unit);
+	return lent && lent->given && !lent->user ? lent : NULL;
+}
+
+static int fd_open(struct umf_tty *tty, const char *arg, char *error)
+{
+	struct inherited *lent = fd_find(arg, error);
+	struct stream *st;
+	int fd;
+
+	if (!lent)
+		return -EINVAL;
 	st = stream_new(tty);
 	if (!st)
 		return -ENOMEM;
-	fd = umf_tty_host_take(fd);
+	fd = umf_tty_host_take(lent->fd);
 	if (fd < 0) {
 		snprintf(error, UMF_TTY_ERROR,
 			 fd == -EINVAL ? "fd:%s is a file, not a stream" :
 			 "fd:%s is not open", arg);
 		return stream_fail(st, fd);
 	}
+	lent->user = tty;
+	st->lent = lent;
 	st->io = fd;
 	tty->fd = fd;
 	tty->lines_in = LINES_UP;
@@ -323,7 +402,9 @@ static void stream_close(struct umf_tty *tty)
 		os_close_file(listener);
 	}
 	cancel_work_sync(&st->work);
-	if (st->io >= 0)
+	if (st->lent)
+		st->lent->user = NULL;
+	else if (st->io >= 0)
 		os_close_file(st->io);
 	if (st->other >= 0)
 		os_close_file(st->other);

@@ -13,8 +13,10 @@ int umf_tty_host_drain(int fd);
 
 /* A new pty; its other end, in raw mode, is kept open in *@other. */
 int umf_tty_host_pty(int *other, char *name, int len);
-/* Takes over a descriptor this process was started with. */
+/* Is it open, and a stream that can wake us? Makes it ready for use. */
 int umf_tty_host_take(int fd);
+/* Is it open? Helpers do not inherit it; what a reboot makes of us does if @on. */
+int umf_tty_host_inherit(int fd, int on);
 /* Replaces a dead socket at @path, nothing else. */
 int umf_tty_host_unix(const char *path);
 int umf_tty_host_tcp(int port);		/* on 127.0.0.1 */

@@ -75,12 +75,16 @@ int umf_tty_host_take(int fd)
 	/* What cannot wake us is of no use. */
 	if (S_ISREG(st.st_mode) || S_ISDIR(st.st_mode) || S_ISBLK(st.st_mode))
 		return -EINVAL;
-	if (fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 ||
-	    fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
+	if (fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
 		return -errno;
 	if (isatty(fd))
 		raw(fd);
 	return fd;
+}
+
+int umf_tty_host_inherit(int fd, int on)
+{
+	return fcntl(fd, F_SETFD, on ? 0 : FD_CLOEXEC) < 0 ? -errno : 0;
 }
 
 /* Is a socket at that address, and nobody behind it? */

@@ -155,4 +155,45 @@ for _ in $(seq 20); do
 	mconsole t1 'remove ttyS1' >/dev/null
 done
 check_fails "20 times in and out" guest_exec t1 'test -e /dev/ttyS1'
+mconsole t1 'remove ttyS4' >/dev/null
+mconsole t1 'config ttyS4=fd:7' >/dev/null
+behind t1 ttyS4 raw 115200 ready read 3 20000
+printf 'def' >&7
+outcome t1 ttyS4
+is "remove and config: fd is there again" "$out" "read 646566"
+like "... for one line at a time" "$(mconsole t1 'config ttyS9=fd:7')" "fd:7 is ttyS4's"
+like "the kernel's own descriptors are for no line" "$(mconsole t1 'config ttyS9=fd:6')" \
+	"fd:6 is none that a ttyS<n>=fd:<N> of the command line names"
+guest_stop t1
+
+# ---- fd: what the kernel was started with, nothing else, also after a reboot, which is an exec of itself ----
+
+mkfifo "$WORK/in2"
+exec 6<>"$WORK/in2"
+lines=(ttyS0=fd:6)
+for n in 5 7 8 9 10 11 12; do
+	lines+=("ttyS$n=fd:$n")
+done
+tty_boot t2 "${lines[@]}" 5<&- 7<&- 8<&- 9<&- 10<&- 11<&- 12<&-
+boots=1
+
+has_booted()
+{
+	[ "$(grep -c 'Linux version' "$(guest_log t2)")" -eq "$1" ]
+}
+
+for boot in started rebooted; do
+	until_true 60 has_booted $boots
+	guest_wait_ready t2 || exit 1
+	is "$boot: each that was not given is refused" \
+		"$(tac "$(guest_log t2)" | sed '/Linux version/q' | grep -o 'fd:[0-9]* is not open' | tac | paste -sd ' ')" \
+		"$(printf 'fd:%d is not open ' 5 7 8 9 10 11 12 | sed 's/ $//')"
+	is "$boot: the one that was is a line" "$(guest_exec t2 'echo /dev/ttyS*')" /dev/ttyS0
+	behind t2 ttyS0 raw 115200 ready read 3 20000
+	printf 'abc' >&6
+	outcome t2 ttyS0
+	is "$boot: ... and works" "$out" "read 616263"
+	boots=$((boots + 1))
+	[ $boots -gt 2 ] || fault t2 add node reboot >/dev/null
+done
 done_testing
