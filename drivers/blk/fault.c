@@ -25,8 +25,6 @@
 #include "blk/blk.h"
 #include "blk/mark.h"
 
-#define WINDOW_GRACE	20000000	/* ns that an edge's timer may be late */
-
 enum level {
 	LEVEL_DARK,
 	LEVEL_OFFLINE,
@@ -483,9 +481,8 @@ static void set_timer(struct umf_site *site, struct umf_blk_fate *fate)
 	if (hangs(site, fate))
 		return;
 	at = due(site, fate);
-	/* a window may have closed since its rule was asked: look later */
-	hrtimer_start(&fate->timer,
-		      ns_to_ktime(at > now ? at - now : WINDOW_GRACE),
+	/* at once: a window has closed since its rule was asked */
+	hrtimer_start(&fate->timer, ns_to_ktime(at > now ? at - now : 0),
 		      HRTIMER_MODE_REL_SOFT);
 }
 
@@ -796,6 +793,7 @@ static void cut_at_once(struct umf_blk *blk)
 {
 	struct umf_blk_asked asked = { .kinds = KIND_POWER };
 	struct umf_verdict verdict;
+	u64 now = ktime_get_ns();
 	struct umf_blk_mark *mark;
 	unsigned long flags;
 	bool fire = false;
@@ -804,7 +802,7 @@ static void cut_at_once(struct umf_blk *blk)
 	spin_lock_irqsave(&blk->fault.marks_lock, flags);
 	list_for_each_entry(mark, &blk->fault.marks, list) {
 		bool in_force = cuts_at_once(&mark->rule->spec) &&
-				READ_ONCE(mark->rule->in_force);
+				umf_rule_open(mark->rule, now);
 
 		fire |= in_force && !mark->cut;
 		mark->cut = in_force;

@@ -14,7 +14,7 @@
 struct umf_blk_mark {
 	refcount_t refs;
 	struct list_head list;	/* on fault.marks */
-	const struct umf_rule *rule;
+	struct umf_rule *rule;
 	u64 first, last;	/* sectors */
 	u64 rewrites;
 	struct xarray sectors;	/* bad: a count; stale: the old content */

@@ -53,17 +53,26 @@ void umf_rule_count(struct umf_rule *rule, u64 now, u64 index, size_t bytes)
 	stats->bytes += bytes;
 }
 
+/* What hangs on its being open is to be looked at. */
+static void visit_edge(struct umf_rule *rule)
+{
+	if (umf_rule_action(rule)->flags & UMF_AF_EDGES)
+		hrtimer_start(&rule->timer, 0, HRTIMER_MODE_ABS_SOFT);
+}
+
 static void rule_arm(struct umf_rule *rule, u64 now)
 {
 	unsigned long flags;
+	bool arms;
 
 	spin_lock_irqsave(&rule->lock, flags);
-	if (umf_trigger_phase(&rule->trig, &rule->spec, now) == UMF_SPENT ||
-	    !rule->trig.armed)
+	arms = !rule->trig.armed ||
+	       umf_trigger_phase(&rule->trig, &rule->spec, now) == UMF_SPENT;
+	if (arms)
 		umf_trigger_arm(&rule->trig, now);
 	spin_unlock_irqrestore(&rule->lock, flags);
-	if (umf_rule_action(rule)->flags & UMF_AF_EDGES)
-		hrtimer_start(&rule->timer, 0, HRTIMER_MODE_ABS_SOFT);
+	if (arms)
+		visit_edge(rule);
 }
 
 void umf_rule_arm_others(struct umf_rule *rule, u64 now)
@@ -286,12 +295,17 @@ static void disarm_others(struct umf_rule *rule, u64 armed_at)
 {
 	struct umf_rule *next;
 	unsigned long flags;
+	bool disarms;
 
 	list_for_each_entry_rcu(next, &rule->arms, armed_by) {
 		spin_lock_irqsave(&next->lock, flags);
-		if (next->trig.armed_at == armed_at && !next->trig.seen)
+		disarms = next->trig.armed &&
+			  next->trig.armed_at == armed_at && !next->trig.seen;
+		if (disarms)
 			next->trig.armed = false;
 		spin_unlock_irqrestore(&next->lock, flags);
+		if (disarms)
+			visit_edge(next);
 	}
 }
 

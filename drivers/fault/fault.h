@@ -308,7 +308,7 @@ struct umf_rule {
 	struct umf_stats stats;
 	u64 evaluated;			/* before @since */
 	u64 since;			/* site->index when it was last resumed */
-	bool in_force;			/* as the last edge left it */
+	bool begun;			/* of a level: that is logged, its end is not */
 };
 
 DECLARE_STATIC_KEY_FALSE(umf_any_rule);
@@ -361,28 +361,29 @@ bool umf_pass_all(struct umf_site *site, const struct umf_op *op,
 bool umf_pass_unasked(struct umf_site *site, const struct umf_op *op,
 		      unsigned int n);
 
-/* Is a rule with this level action in force? */
-bool umf_site_level(struct umf_site *site, enum umf_action_id action);
-/* Each rule with a level action that is in force, in list order. */
-void umf_site_visit_levels(struct umf_site *site,
-			   void (*visit)(struct umf_rule *rule, void *data),
-			   void *data);
 /*
  * Is this rule open at @now: listed, not suspended and within its window,
  * whatever count= says? What umf_decide() no longer asks at @now is not open.
+ * All that follows, and what is said of being in force, is this answer for now.
  */
 bool umf_rule_open(struct umf_rule *rule, u64 now);
+/* Is a rule with this level action open? */
+bool umf_site_level(struct umf_site *site, enum umf_action_id action);
+/* Each rule with a level action that is open, in list order. */
+void umf_site_visit_levels(struct umf_site *site,
+			   void (*visit)(struct umf_rule *rule, void *data),
+			   void *data);
 /* When the window that it is in at @now opened, ns; *@seed: of the rule's stream. */
 u64 umf_rule_opening(struct umf_rule *rule, u64 now, u64 *seed);
 /* The rule of an effect, inside the verdict's RCU section. */
 struct umf_rule *umf_effect_rule(const struct umf_effect *effect);
 /* The rule with that number, or NULL when it has gone; inside an RCU section. */
 struct umf_rule *umf_rule_get(struct umf_site *site, u32 nr);
-/* Is that rule still listed at all? Is it still in force by the clock? */
+/* Is that rule still listed at all? And is it open now? */
 bool umf_rule_listed(struct umf_site *site, u32 nr);
 bool umf_rule_in_force(struct umf_site *site, u32 nr);
-/* When one in force goes out of it by the clock, ns; U64_MAX: never. */
-u64 umf_rule_end(struct umf_site *site, u32 nr);
+/* When one that is open at @now closes, ns; U64_MAX: never, 0: it is not open. */
+u64 umf_rule_end(struct umf_rule *rule, u64 now);
 
 /* ---- which rules are asked (fault/plan.c) ---- */
 

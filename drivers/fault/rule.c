@@ -4,8 +4,10 @@
  *
  * A site is a device. Its rules are a list in the order they were added. A rule
  * with a level action is not asked about operations: it is a state, in force or
- * not, and so is what `hold` keeps. For these an hrtimer visits every edge of the
- * rule's window and tells the site.
+ * not, and so is what `hold` keeps. Whether a rule is open is asked of the clock
+ * each time, and of nothing else. Who must act when the answer changes is told
+ * by an hrtimer, which visits every edge of the rule's window; it comes a little
+ * later than the edge, and its being late changes no answer.
  *
  * Under umf_mutex: the lists of sites and of all rules, every change to a
  * site's rules, the guest's seed. A rule that ends is dead first, then leaves its
@@ -32,60 +34,14 @@ static u64 umf_seed;			/* the guest's */
 static u32 umf_last_nr;			/* numbers are never used twice */
 static u32 umf_last_id;			/* r1, r2, …; restarts at clear */
 
-/* ---- edges ---- */
+/* ---- open or not ---- */
 
-/*
- * Brings a UMF_AF_EDGES rule up to the clock and sets its timer for the next
- * edge. Returns whether it came into force or went out of it.
- */
-static bool rule_edge(struct umf_rule *rule)
+/* The one answer, for the holder of the rule's lock. */
+static bool is_open(const struct umf_rule *rule, u64 now)
 {
-	bool level = umf_rule_action(rule)->flags & UMF_AF_LEVEL, open, changed;
-	u64 now = ktime_get_ns(), next;
-	enum umf_phase phase;
-	unsigned long flags;
-
-	spin_lock_irqsave(&rule->lock, flags);
-	phase = umf_trigger_window(&rule->trig, &rule->spec, now);
-	open = phase == UMF_OPEN && !rule->suspended;
-	changed = open != rule->in_force;
-	rule->in_force = open;
-	if (changed && open && level) {
-		rule->trig.shots++;
-		rule->stats.matched++;
-		umf_rule_count(rule, now, 0, 0);
-	}
-	if (phase == UMF_SPENT && rule->on)
-		rule->trig.armed = false;
-	next = umf_trigger_edge(&rule->trig, &rule->spec, now);
-	spin_unlock_irqrestore(&rule->lock, flags);
-
-	if (changed && level)
-		umf_rule_log(rule, now, 0, NULL, NULL, open ? "begin" : "end");
-	if (changed && level && open)
-		umf_rule_arm_others(rule, now);
-	if (next != U64_MAX)
-		hrtimer_start(&rule->timer,
-			      ns_to_ktime(max(next, now + EDGE_GAP)),
-			      HRTIMER_MODE_ABS_SOFT);
-	return changed;
-}
-
-static enum hrtimer_restart rule_timer(struct hrtimer *timer)
-{
-	struct umf_rule *rule = container_of(timer, struct umf_rule, timer);
-
-	rcu_read_lock();
-	if (rule_edge(rule) && rule->site->ops->update)
-		rule->site->ops->update(rule->site);
-	rcu_read_unlock();
-	return HRTIMER_NORESTART;
-}
-
-static void site_update(struct umf_site *site)
-{
-	if (site->ops->update)
-		site->ops->update(site);
+	lockdep_assert_held(&rule->lock);
+	return !rule->suspended &&
+	       umf_trigger_window(&rule->trig, &rule->spec, now) == UMF_OPEN;
 }
 
 bool umf_rule_open(struct umf_rule *rule, u64 now)
@@ -98,10 +54,33 @@ bool umf_rule_open(struct umf_rule *rule, u64 now)
 	if (READ_ONCE(rule->dead))
 		return false;
 	spin_lock_irqsave(&rule->lock, flags);
-	open = !rule->suspended &&
-	       umf_trigger_window(&rule->trig, &rule->spec, now) == UMF_OPEN;
+	open = is_open(rule, now);
 	spin_unlock_irqrestore(&rule->lock, flags);
 	return open;
+}
+
+u64 umf_rule_end(struct umf_rule *rule, u64 now)
+{
+	unsigned long flags;
+	u64 end = 0;
+
+	spin_lock_irqsave(&rule->lock, flags);
+	if (is_open(rule, now))
+		end = umf_trigger_edge(&rule->trig, &rule->spec, now);
+	spin_unlock_irqrestore(&rule->lock, flags);
+	return end;
+}
+
+u64 umf_rule_opening(struct umf_rule *rule, u64 now, u64 *seed)
+{
+	unsigned long flags;
+	u64 opening;
+
+	spin_lock_irqsave(&rule->lock, flags);
+	opening = umf_trigger_opening(&rule->trig, &rule->spec, now);
+	*seed = rule->trig.seed;
+	spin_unlock_irqrestore(&rule->lock, flags);
+	return opening;
 }
 
 struct umf_rule *umf_rule_get(struct umf_site *site, u32 nr)
@@ -131,38 +110,20 @@ bool umf_rule_in_force(struct umf_site *site, u32 nr)
 
 	rcu_read_lock();
 	rule = umf_rule_get(site, nr);
-	in_force = rule && READ_ONCE(rule->in_force);
+	in_force = rule && umf_rule_open(rule, ktime_get_ns());
 	rcu_read_unlock();
 	return in_force;
 }
 
-u64 umf_rule_end(struct umf_site *site, u32 nr)
-{
-	struct umf_rule *rule;
-	unsigned long flags;
-	u64 end = 0;
-
-	rcu_read_lock();
-	rule = umf_rule_get(site, nr);
-	if (rule) {
-		spin_lock_irqsave(&rule->lock, flags);
-		if (rule->in_force)
-			end = umf_trigger_edge(&rule->trig, &rule->spec,
-					       ktime_get_ns());
-		spin_unlock_irqrestore(&rule->lock, flags);
-	}
-	rcu_read_unlock();
-	return end;
-}
-
 bool umf_site_level(struct umf_site *site, enum umf_action_id action)
 {
+	u64 now = ktime_get_ns();
 	struct umf_rule *rule;
 	bool level = false;
 
 	rcu_read_lock();
 	list_for_each_entry_rcu(rule, &site->rules, list) {
-		if (rule->spec.action == action && READ_ONCE(rule->in_force)) {
+		if (rule->spec.action == action && umf_rule_open(rule, now)) {
 			level = true;
 			break;
 		}
@@ -175,26 +136,81 @@ void umf_site_visit_levels(struct umf_site *site,
 			   void (*visit)(struct umf_rule *rule, void *data),
 			   void *data)
 {
+	u64 now = ktime_get_ns();
 	struct umf_rule *rule;
 
 	rcu_read_lock();
 	list_for_each_entry_rcu(rule, &site->rules, list)
 		if ((umf_rule_action(rule)->flags & UMF_AF_LEVEL) &&
-		    READ_ONCE(rule->in_force))
+		    umf_rule_open(rule, now))
 			visit(rule, data);
 	rcu_read_unlock();
 }
 
-u64 umf_rule_opening(struct umf_rule *rule, u64 now, u64 *seed)
+/* ---- edges ---- */
+
+/* The records of a level: it has begun, or ended. */
+static void level_edge(struct umf_rule *rule, u64 now)
 {
 	unsigned long flags;
-	u64 opening;
+	bool changed, open;
 
 	spin_lock_irqsave(&rule->lock, flags);
-	opening = umf_trigger_opening(&rule->trig, &rule->spec, now);
-	*seed = rule->trig.seed;
+	open = !READ_ONCE(rule->dead) && is_open(rule, now);
+	changed = open != rule->begun;
+	rule->begun = open;
+	if (changed && open) {
+		rule->trig.shots++;
+		rule->stats.matched++;
+		umf_rule_count(rule, now, 0, 0);
+	}
 	spin_unlock_irqrestore(&rule->lock, flags);
-	return opening;
+	if (!changed)
+		return;
+	umf_rule_log(rule, now, 0, NULL, NULL, open ? "begin" : "end");
+	if (open)
+		umf_rule_arm_others(rule, now);
+}
+
+/*
+ * Sees to what is to be written down at an edge of a UMF_AF_EDGES rule, and sets
+ * its timer for the next one. The site is to be told after that.
+ */
+static void rule_edge(struct umf_rule *rule)
+{
+	u64 now = ktime_get_ns(), next;
+	unsigned long flags;
+
+	if (umf_rule_action(rule)->flags & UMF_AF_LEVEL)
+		level_edge(rule, now);
+	spin_lock_irqsave(&rule->lock, flags);
+	if (rule->on && umf_trigger_window(&rule->trig, &rule->spec, now) ==
+			UMF_SPENT)
+		rule->trig.armed = false;
+	next = umf_trigger_edge(&rule->trig, &rule->spec, now);
+	spin_unlock_irqrestore(&rule->lock, flags);
+	if (next != U64_MAX)
+		hrtimer_start(&rule->timer,
+			      ns_to_ktime(max(next, now + EDGE_GAP)),
+			      HRTIMER_MODE_ABS_SOFT);
+}
+
+static void site_update(struct umf_site *site)
+{
+	if (site->ops->update)
+		site->ops->update(site);
+}
+
+/* A window that opened and closed between two visits has left traces, too. */
+static enum hrtimer_restart rule_timer(struct hrtimer *timer)
+{
+	struct umf_rule *rule = container_of(timer, struct umf_rule, timer);
+
+	rcu_read_lock();
+	rule_edge(rule);
+	site_update(rule->site);
+	rcu_read_unlock();
+	return HRTIMER_NORESTART;
 }
 
 /* ---- adding ---- */

@@ -71,7 +71,7 @@ static void visit_level(struct umf_rule *rule, void *data)
 	case UMF_A_NODE_HANG:
 		until = umf_num(spec, UMF_K_LOCKUP, UMF_LOCKUP_HARD) ==
 			UMF_LOCKUP_SOFT ? &want->soft : &want->hard;
-		*until = max(*until, umf_rule_end(&node_site, rule->nr));
+		*until = max(*until, umf_rule_end(rule, ktime_get_ns()));
 		return;
 	case UMF_A_NODE_CLOCK:
 		want->step += signed_value(spec, UMF_K_STEP);

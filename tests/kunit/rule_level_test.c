@@ -240,6 +240,35 @@ static void a_firing_brings_a_level(struct kunit *test)
 					   "fired=2"));
 }
 
+/* Whoever asks in that very moment hears what the timer has yet to tell. */
+static void the_clock_answers_and_not_the_timer(struct kunit *test)
+{
+	struct umf_site *site = &kt_dev[0].site;
+	struct umf_verdict verdict;
+	struct umf_rule *rule;
+	int before;
+
+	umf_kunit_ok(test, "add kt0 dup id=a; add kt0 hold id=b on=a for=20ms");
+	umf_kunit_ok(test, "add kt0 down id=c on=a for=20ms");
+	local_bh_disable();
+	verdict = kt_decide(&kt_dev[0], &rx100);
+	KUNIT_EXPECT_EQ(test, verdict.n, 2);
+	KUNIT_EXPECT_TRUE(test, umf_rule_in_force(site, verdict.effect[1].rule));
+	KUNIT_EXPECT_TRUE(test, down(0));
+	before = updates();
+	mdelay(30);
+	KUNIT_EXPECT_FALSE(test, umf_rule_in_force(site, verdict.effect[1].rule));
+	KUNIT_EXPECT_FALSE(test, down(0));
+	rcu_read_lock();
+	rule = umf_rule_get(site, verdict.effect[1].rule);
+	KUNIT_EXPECT_EQ(test, umf_rule_end(rule, ktime_get_ns()), 0);
+	rcu_read_unlock();
+	KUNIT_EXPECT_EQ(test, updates(), before);
+	local_bh_enable();
+	/* the device hears of the window that it has missed */
+	KUNIT_EXPECT_TRUE(test, umf_kunit_wait(updated_since, before));
+}
+
 struct visit {
 	int n;
 	char ids[64];
@@ -347,6 +376,7 @@ static struct kunit_case level_cases[] = {
 	KUNIT_CASE(a_removed_level_has_no_more_edges),
 	KUNIT_CASE(a_suspended_level_keeps_its_clock),
 	KUNIT_CASE(a_firing_brings_a_level),
+	KUNIT_CASE(the_clock_answers_and_not_the_timer),
 	KUNIT_CASE(levels_in_force_are_visited_in_order),
 	KUNIT_CASE(hold_is_in_force_until_it_ends),
 	KUNIT_CASE(a_spent_hold_lets_nothing_go),

@@ -154,6 +154,14 @@ check "on=: another rule's firing hangs it" until_true 30 eval 'paused 1'
 net_clear n1
 guest_exec n2 'killall ping'
 
+# A window may be over before anybody has come to hang.
+for us in 1 20 30 50 80 100 200; do
+	node n1 hang for=${us}us id=h$us
+	guest_exec n1 true || break
+done
+check "one that is over before it is begun does not begin (${us}us)" guest_exec n1 true
+net_clear n1
+
 node n1 hang
 check_fails "without an end it stays so" guest_exec -t 2 n1 true
 # a frame of the peer's may wake it; one that looked without sleeping would use a whole second

@@ -198,6 +198,20 @@ outcome t1 ttyS1
 says "so does the end of its window, at the sender" "check came=500 bad=0 "
 clear_rules
 
+# A firing arms it: it is in force from that very byte on.
+text=Abcdefghijklmnopqrstuvwxyz0123456789
+rule t1 ttyS1 dup dir=rx pattern=41 count=1 id=a
+rule t1 ttyS1 hold dir=rx on=a
+behind t1 ttyS1 raw 4000000 ready read 64 20000 sleep 0 read 64 20000
+probe t1 ttyS0 raw 4000000 write "xx$text" drain
+nudge t1 ttyS1
+until_true 20 said t1 ttyS1 'read .*'
+is "hold on=: all from that byte on are kept" "$(stat_of t1 r fired)" 36
+clear_rules
+finish t1 ttyS1
+is "... and none of them came before" "$out" "read 7878
+read 41$(printf %s "$text" | od -An -v -tx1 | tr -d ' \n')"
+
 has_held()
 {
 	[ "$(stat_of t1 r fired)" = "$1" ]
