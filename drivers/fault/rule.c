@@ -386,8 +386,11 @@ static void rules_bury(void)
 	if (list_empty(&dead))
 		return;
 	synchronize_rcu();
-	list_for_each_entry(rule, &dead, all)
+	list_for_each_entry(rule, &dead, all) {
 		hrtimer_cancel(&rule->timer);
+		if (rule->begun)
+			level_edge(rule, ktime_get_ns());
+	}
 	/* before the rules are freed: each site is told once, of all of them */
 	list_for_each_entry(site, &umf_sites, list) {
 		if (!site->nrules)

@@ -85,6 +85,12 @@ static void a_level_is_a_state_not_a_verdict(struct kunit *test)
 			   "a:begin a:end a:begin ");
 	umf_kunit_ok(test, "del a");
 	KUNIT_EXPECT_FALSE(test, down(0));
+	KUNIT_EXPECT_STREQ(test, events_since(test, since),
+			   "a:begin a:end a:begin a:end ");
+	umf_kunit_ok(test, "add kt0 down id=b; add kt0 down id=c; suspend c");
+	since = umf_kunit_last_event();
+	umf_kunit_ok(test, "clear");
+	KUNIT_EXPECT_STREQ(test, events_since(test, since), "b:end ");
 }
 
 static void two_rules_hold_one_level(struct kunit *test)
@@ -176,14 +182,15 @@ static void a_level_follows_its_period(struct kunit *test)
 /* period=1us is allowed, but the guest must get to do something else. */
 static void edges_keep_their_distance(struct kunit *test)
 {
-	u64 since = umf_kunit_last_event(), last = 0, lost;
+	u64 since = umf_kunit_last_event(), last = 0, until, lost;
 	struct umf_event event;
 	int n;
 
 	umf_kunit_ok(test, "add kt0 down period=1us duty=50%%");
 	msleep(30);
+	until = umf_kunit_last_event();
 	umf_kunit_ok(test, "clear");
-	for (n = 0; umf_log_read(since, &event, &lost); n++) {
+	for (n = 0; since < until && umf_log_read(since, &event, &lost); n++) {
 		KUNIT_EXPECT_GE(test, event.time, last + MS / 10);
 		last = event.time;
 		since = event.seq;
