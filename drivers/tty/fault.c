@@ -40,10 +40,15 @@ struct waiting {
 	u64 due;
 };
 
-/* pattern=, compiled */
-struct pattern {
-	unsigned int len;
-	u8 byte[UMF_TTY_PATTERN];
+/*
+ * What belongs to a rule and goes with it; by enum umf_dir what each direction
+ * has of its own. The port's lock protects free.
+ */
+struct umf_tty_rule {
+	unsigned int len;	/* of pattern= */
+	u8 pattern[UMF_TTY_PATTERN];
+	u64 since[2];		/* lane->nseen when it came */
+	u64 free[2];		/* rate: when the slower line is free again */
 };
 
 /* ---- what waits ---- */
@@ -56,7 +61,7 @@ static bool deliver(struct umf_tty_lane *lane, u32 sym)
 	return true;
 }
 
-/* Must it still wait? Not for a rule that is gone. */
+/* Must it still wait? Not for a rule that is over, however it ended. */
 static bool held(const struct umf_tty_lane *lane, const struct waiting *first)
 {
 	return first->hold &&
@@ -66,7 +71,7 @@ static bool held(const struct umf_tty_lane *lane, const struct waiting *first)
 static bool early(const struct umf_tty_lane *lane, const struct waiting *first)
 {
 	return first->due > ktime_get_ns() &&
-	       umf_rule_listed(&lane->tty->site, first->rule);
+	       umf_rule_in_force(&lane->tty->site, first->rule);
 }
 
 static void pop(struct umf_tty_lane *lane, struct waiting *first)
@@ -112,8 +117,7 @@ void umf_tty_fault_drop(struct umf_tty_lane *lane)
 
 	list_for_each_entry_safe(first, next, &lane->queue, list)
 		pop(lane, first);
-	lane->rate_free = 0;
-	lane->nseen = 0;
+	lane->seen_from = lane->nseen;
 }
 
 /* When and why a symbol goes on. */
@@ -218,6 +222,21 @@ static void read_at(struct umf_tty_lane *lane, struct outcome *out, u64 speed)
 	out->nsym = umf_wire_read(&tx, &rx, sym, out->sym);
 }
 
+/* When a symbol that comes at @at has passed a slower line. */
+static u64 rate_due(const struct umf_tty_lane *lane, u64 at,
+		    const struct umf_effect *effect)
+{
+	struct umf_tty_rule *own = umf_effect_rule(effect)->priv;
+	u64 *free = &own->free[lane->dir];
+
+	/* what waited for it may have been dropped */
+	if (list_empty(&lane->queue))
+		*free = at;
+	*free = max(*free, at) + div64_u64(CHAR_BITS * UMF_NSEC,
+					   effect->spec->val[UMF_K_SPEED].a);
+	return *free;
+}
+
 static void apply(struct umf_tty_lane *lane, struct outcome *out,
 		  struct umf_effect *effect)
 {
@@ -245,10 +264,7 @@ static void apply(struct umf_tty_lane *lane, struct outcome *out,
 		out->fate.rule = effect->rule;
 		break;
 	case UMF_A_TTY_RATE:
-		lane->rate_free = max(lane->rate_free, out->fate.due) +
-				  div64_u64(CHAR_BITS * UMF_NSEC,
-					    spec->val[UMF_K_SPEED].a);
-		out->fate.due = lane->rate_free;
+		out->fate.due = rate_due(lane, out->fate.due, effect);
 		out->fate.slow = true;
 		out->fate.rule = effect->rule;
 		break;
@@ -284,11 +300,9 @@ static void remember(struct umf_tty_lane *lane, u32 sym)
 {
 	if (sym & (UMF_SYM_BREAK | UMF_SYM_LOST))
 		return;
-	if (lane->nseen == UMF_TTY_PATTERN)
-		memmove(lane->seen, lane->seen + 1, UMF_TTY_PATTERN - 1);
-	else
-		lane->nseen++;
-	lane->seen[lane->nseen - 1] = sym;
+	memmove(lane->seen, lane->seen + 1, UMF_TTY_PATTERN - 1);
+	lane->seen[UMF_TTY_PATTERN - 1] = sym;
+	lane->nseen++;
 }
 
 /* ---- what a capture says of it ---- */
@@ -408,12 +422,35 @@ static int fail_pattern(struct umf_reply *reply, const char *text)
 			text, UMF_TTY_PATTERN);
 }
 
+static int read_pattern(struct umf_tty_rule *own, const char *text,
+			struct umf_reply *reply)
+{
+	size_t len = strlen(text);
+
+	if (len % 2 || len > 2 * UMF_TTY_PATTERN ||
+	    hex2bin(own->pattern, text, len / 2))
+		return fail_pattern(reply, text);
+	own->len = len / 2;
+	return 0;
+}
+
+/* Bytes that came before it do not belong to its pattern=. */
+static void rule_comes(struct umf_tty *tty, struct umf_tty_rule *own)
+{
+	unsigned long flags;
+	enum umf_dir dir;
+
+	uart_port_lock_irqsave(&tty->port, &flags);
+	for (dir = UMF_DIR_RX; dir <= UMF_DIR_TX; dir++)
+		own->since[dir] = tty->lane[dir].nseen;
+	uart_port_unlock_irqrestore(&tty->port, flags);
+}
+
 static int umf_tty_prepare(struct umf_rule *rule, struct umf_reply *reply)
 {
+	struct umf_tty *tty = container_of(rule->site, struct umf_tty, site);
 	const struct umf_spec *spec = &rule->spec;
-	struct pattern *pattern;
-	const char *text;
-	size_t len;
+	struct umf_tty_rule *own;
 
 	if (umf_num(spec, UMF_K_BITS, 1) > 8)
 		return umf_fail(reply, -EINVAL,
@@ -427,22 +464,14 @@ static int umf_tty_prepare(struct umf_rule *rule, struct umf_reply *reply)
 	    !umf_has(spec, UMF_K_DCD) && !umf_has(spec, UMF_K_RI))
 		return umf_fail(reply, -EINVAL,
 				"modem needs one of cts= dsr= dcd= ri=");
+	own = kzalloc_obj(*own);
+	if (!own)
+		return umf_fail(reply, -ENOMEM, "out of memory");
+	rule->priv = own;
+	rule_comes(tty, own);
 	if (!umf_has(spec, UMF_K_PATTERN))
 		return 0;
-	text = spec->val[UMF_K_PATTERN].text;
-	len = strlen(text);
-	if (len % 2 || len > 2 * UMF_TTY_PATTERN)
-		return fail_pattern(reply, text);
-	pattern = kzalloc_obj(*pattern);
-	if (!pattern)
-		return umf_fail(reply, -ENOMEM, "out of memory");
-	pattern->len = len / 2;
-	if (hex2bin(pattern->byte, text, pattern->len)) {
-		kfree(pattern);
-		return fail_pattern(reply, text);
-	}
-	rule->priv = pattern;
-	return 0;
+	return read_pattern(own, spec->val[UMF_K_PATTERN].text, reply);
 }
 
 static void umf_tty_release(struct umf_rule *rule)
@@ -454,14 +483,15 @@ static bool umf_tty_match(const struct umf_rule *rule, const struct umf_op *op)
 {
 	const struct umf_tty_op *top = container_of(op, struct umf_tty_op, op);
 	const struct umf_tty_lane *lane = top->lane;
-	const struct pattern *pattern = rule->priv;
+	const struct umf_tty_rule *own = rule->priv;
+	u64 from = max(own->since[lane->dir], lane->seen_from);
 
-	if (!pattern)
+	if (!own->len)
 		return true;
 	return !(top->sym & (UMF_SYM_BREAK | UMF_SYM_LOST)) &&
-	       lane->nseen >= pattern->len &&
-	       !memcmp(lane->seen + lane->nseen - pattern->len, pattern->byte,
-		       pattern->len);
+	       lane->nseen - from >= own->len &&
+	       !memcmp(lane->seen + UMF_TTY_PATTERN - own->len, own->pattern,
+		       own->len);
 }
 
 static void umf_tty_describe(const struct umf_op *op,

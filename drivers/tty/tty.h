@@ -89,9 +89,9 @@ struct umf_tty_lane {
 	struct list_head queue;
 	unsigned int len;
 	struct hrtimer timer;		/* the first one's time */
-	u64 rate_free;			/* when a slower line is free again */
 	u8 seen[UMF_TTY_PATTERN];	/* the last bytes, newest last */
-	unsigned int nseen;
+	u64 nseen;			/* of all that rules were asked about */
+	u64 seen_from;			/* those before do not belong to them */
 };
 
 /* The packet of a capture that is gathered. */

@@ -81,6 +81,21 @@ rule t1 ttyS1 drop dir=rx pattern=6162
 send abab 2
 says "... also when the first byte is a part of it" "read 6161"
 clear_rules
+# what came before the rule does not count, whoever saw it
+for other in none r; do
+	rule t1 ttyS1 drop dir=rx pattern=ff
+	behind t1 ttyS1 raw 115200 ready read 2 20000 read 3 20000 read 4 20000
+	probe t1 ttyS0 raw 115200 write AB drain
+	until_true 20 said t1 ttyS1 'read 4142'
+	[ $other = r ] || clear_rules
+	probe t1 ttyS0 raw 115200 write xAB drain
+	until_true 20 said t1 ttyS1 'read 784142'
+	rule t1 ttyS1 drop dir=rx pattern=414243 id=s
+	probe t1 ttyS0 raw 115200 write CABC drain
+	finish t1 ttyS1
+	says "pattern= begins with the rule (another one: $other)" "read 434142$"
+	clear_rules
+done
 rule t1 ttyS1 drop dir=rx every=3 after=1 count=2
 send abcdefghijkl 10
 says "after=1 every=3 count=2" "read 61626365666869"
@@ -179,6 +194,25 @@ for _ in 1 2 3; do
 done
 within "rate: 120 bytes take a second" "$us" 900000 1100000
 says "... and all come, though the line was closed" "check came=120 bad=0 "
+clear_rules
+
+# 200 bytes take 40 s at that rate
+rule t1 ttyS1 rate dir=rx speed=50 for=2s
+behind t1 ttyS1 raw 115200 ready check 200 20000
+probe t1 ttyS0 raw 115200 fill 200 drain
+outcome t1 ttyS1
+says "rate for=: when it ends all that it kept comes" "check came=200 bad=0 "
+check "... at once" test "$(value us)" -lt 15000000
+clear_rules
+rule t1 ttyS1 rate dir=rx speed=50
+behind t1 ttyS1 raw 115200 ready read 200 20000 read 3 20000
+probe t1 ttyS0 raw 115200 fill 200 drain
+clear_rules
+until_true 20 said t1 ttyS1 'read .{400}'
+rule t1 ttyS1 rate dir=rx speed=115200
+probe t1 ttyS0 raw 115200 write new drain
+outcome t1 ttyS1
+says "clear lets go what a rate kept, and the next rule knows nothing of it" $'\nread 6e6577$'
 clear_rules
 
 # ---- hold: stuck until it is let go ----
