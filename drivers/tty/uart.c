@@ -5,8 +5,10 @@
  * Sending, paced: characters stay in the core's FIFO until the moment their
  * last bit is out. tx_end is when the transmitter finished the last one; an
  * hrtimer comes when the next is out, or the next few, as one timer for each
- * character of a fast line would cost more than it tells. Not paced: whatever
- * the transport takes, at once.
+ * character of a fast line would cost more than it tells. A timer that the host
+ * has kept waiting is made up for; not so a processor that stood still, whose
+ * UART has sent its FIFO and stopped. Not paced: whatever the transport takes, at
+ * once.
  *
  * A transport that is full either says when it has room (event) or is asked
  * again after a while. Faults that keep characters back do so behind the
@@ -31,6 +33,7 @@
 #define RETRY_MIN	(100 * NSEC_PER_USEC)	/* of a full transport */
 #define RETRY_MAX	(32 * NSEC_PER_MSEC)
 #define BATCH_TIME	(500 * NSEC_PER_USEC)	/* of characters for one timer */
+#define LATE_MAX	(20 * NSEC_PER_MSEC)	/* a timer of a busy host may be */
 
 /* ---- sending ---- */
 
@@ -102,9 +105,12 @@ static bool tx_can(const struct umf_tty *tty)
 static void send_paced(struct umf_tty *tty)
 {
 	u64 now = ktime_get_ns(), took = char_time(tty);
+	u64 late = max(tty->port.fifosize * took, LATE_MAX);
 	unsigned int n;
 	u8 ch;
 
+	if (tty->tx_end + late < now)
+		tty->tx_end = now - late;
 	while (tx_can(tty) && tty->tx_end + took <= now && tx_next(tty, &ch)) {
 		tty->tx_end += took;
 		umf_tty_lane_push(&tty->lane[UMF_DIR_TX], ch);

@@ -5,8 +5,10 @@
 
 . "$(dirname "$0")/../lib/tty.sh"
 
+command -v python3 >/dev/null || skip_all "there is no python3"
 # One guest holds both ends: no second machine blurs the clock.
-tty_boot t1 "ttyS1=$CABLE" "ttyS2=link,$WORK/fast,pace=off" "ttyS3=link,$WORK/fast,pace=off"
+tty_boot t1 "ttyS1=$CABLE" "ttyS2=link,$WORK/fast,pace=off" "ttyS3=link,$WORK/fast,pace=off" \
+	"ttyS4=unix,$WORK/sock"
 guest_wait_ready t1 || exit 1
 
 # takes <description> <us wanted> <percent> <command…>: the command sets $us. A guest that has to wait for its processor
@@ -53,6 +55,42 @@ says "8E2: all come" "check came=800 bad=0 "
 
 probe t1 ttyS0 raw 1200 lsr fill 60 lsr drain lsr
 is "TIOCSERGETLSR knows when the transmitter is empty" "$(grep lsr <<<"$out" | paste -sd ' ')" "lsr empty lsr busy lsr empty"
+
+# ---- a processor that stands still ----
+
+# thaw <seconds>: the guest, which sends on ttyS4, stands still for that long; how much comes within a second after that
+thaw()
+{
+	python3 - "$WORK/sock" "$(guest_pid t1)" "$1" <<-'PY'
+	import os, signal, socket, sys, time
+	s = socket.socket(socket.AF_UNIX)
+	s.connect(sys.argv[1])
+	pid, n, left = int(sys.argv[2]), 0, 60
+	while left > 0:
+	    left -= len(s.recv(left))
+	os.kill(pid, signal.SIGSTOP)
+	time.sleep(float(sys.argv[3]))
+	s.setblocking(False)
+	def take():
+	    try:
+	        return len(s.recv(65536))
+	    except BlockingIOError:
+	        return 0
+	while take(): pass
+	os.kill(pid, signal.SIGCONT)
+	end = time.time() + 1
+	while time.time() < end:
+	    n += take()
+	    time.sleep(0.002)
+	print(n)
+	PY
+}
+
+behind t1 ttyS4 raw 1200 ready fill 3000 drain
+n=$(thaw 8)
+check "after eight seconds of standing still a line sends no more than it can ($n in a second, not 1080)" test "$n" -lt 500
+check "... and goes on" test "$n" -gt 30
+quit t1 ttyS4
 
 # ---- settings that differ, or are odd ----
 
