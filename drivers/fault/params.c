@@ -515,7 +515,7 @@ const struct umf_action umf_actions[UMF_A_MAX] = {
 	[UMF_A_TTY_CORRUPT] = {
 		.name = "corrupt", .classes = UMF_CLASS_TTY,
 		.keys = KEYS(KEYS_TTY, K(BITS)),
-		.help = "bits of the byte are flipped, 8 at most",
+		.help = "bits of the byte are flipped, those that the line has at most",
 	},
 	[UMF_A_TTY_INSERT] = {
 		.name = "insert", .classes = UMF_CLASS_TTY,

@@ -179,12 +179,16 @@ static enum hrtimer_restart lane_timer(struct hrtimer *timer)
 
 /* ---- effects ---- */
 
-static u8 draw_mask(struct umf_rng *rng, u64 bits)
+/* Which bits of a character are flipped; it has no others than the line's. */
+static u8 draw_mask(const struct umf_tty *tty, const struct umf_spec *spec,
+		    struct umf_rng *rng)
 {
+	unsigned int width = tty->wire.bits;
+	u64 bits = min_t(u64, umf_num(spec, UMF_K_BITS, 1), width);
 	u8 mask = 0;
 
 	while (hweight8(mask) < bits)
-		mask |= BIT(umf_rng_below(rng, 8));
+		mask |= BIT(umf_rng_below(rng, width));
 	return mask;
 }
 
@@ -249,8 +253,8 @@ static void apply(struct umf_tty_lane *lane, struct outcome *out,
 		break;
 	case UMF_A_TTY_CORRUPT:
 		if (out->nsym)
-			out->sym[0] ^= draw_mask(&effect->rng,
-						 umf_num(spec, UMF_K_BITS, 1));
+			out->sym[0] ^= draw_mask(lane->tty, spec,
+						 &effect->rng);
 		break;
 	case UMF_A_TTY_INSERT:
 		for (n = umf_num(spec, UMF_K_COPIES, 1); n; n--)
@@ -464,6 +468,11 @@ static int umf_tty_prepare(struct umf_rule *rule, struct umf_reply *reply)
 	    !umf_has(spec, UMF_K_DCD) && !umf_has(spec, UMF_K_RI))
 		return umf_fail(reply, -EINVAL,
 				"modem needs one of cts= dsr= dcd= ri=");
+	if (umf_has(spec, UMF_K_LIMIT) &&
+	    umf_num(spec, UMF_K_DIR, UMF_DIR_RX) == UMF_DIR_TX)
+		return umf_fail(reply, -EINVAL,
+				"limit=%llu: not with dir=tx, where the writer waits",
+				spec->val[UMF_K_LIMIT].a);
 	own = kzalloc_obj(*own);
 	if (!own)
 		return umf_fail(reply, -ENOMEM, "out of memory");
@@ -510,7 +519,7 @@ static void umf_tty_describe(const struct umf_op *op,
 				top->sym & UMF_SYM_BYTE);
 	if (effect->action == UMF_A_TTY_CORRUPT)
 		scnprintf(buf + at, len - at, " flips %02x",
-			  draw_mask(&rng, umf_num(effect->spec, UMF_K_BITS, 1)));
+			  draw_mask(top->lane->tty, effect->spec, &rng));
 	else if (effect->action == UMF_A_TTY_DELAY)
 		scnprintf(buf + at, len - at, " for %llu ns", effect->arg);
 }

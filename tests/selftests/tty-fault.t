@@ -142,6 +142,20 @@ within "... of any bytes" "$(sort -u <<<"$noise" | wc -l)" 109 149
 is "... three each time" "$(wc -l <<<"$noise")" 180
 clear_rules
 
+for at in "ttyS1 rx" "ttyS0 tx"; do
+	read -r line dir <<<"$at"
+	for bits in 1 8; do
+		rule t1 "$line" corrupt dir="$dir" bits=$bits
+		behind t1 ttyS1 raw 115200 mode cs7 ready read 100 20000
+		probe t1 ttyS0 raw 115200 mode cs7 write "$(printf 'a%.0s' {1..100})" drain
+		outcome t1 ttyS1
+		is "corrupt $dir bits=$bits: on a line of seven bits it is these that are flipped" \
+			"$(sed -n 's/^read //p' <<<"$out" | fold -w 2 | grep -cv 61)" 100
+		clear_rules
+	done
+	says "... all seven of them" "read 1e1e1e"
+done
+
 modes=(mode inpck mode parmrk)
 rule t1 ttyS1 parity dir=rx pattern=62
 send abc 5
@@ -384,6 +398,7 @@ refused()
 refused "odd hex in pattern=" "pattern=abc: must be 1 to 16 bytes in hex" drop pattern=abc
 refused "a long pattern=" "must be 1 to 16 bytes" drop pattern=0102030405060708090a0b0c0d0e0f1011
 refused "bits=9" "a byte has 8" corrupt bits=9
+refused "limit= of what is sent" "limit=5: not with dir=tx, where the writer waits" delay dir=tx time=1s limit=5
 refused "modem without a line" "modem needs one of" modem
 refused "rate without speed=" "rate needs speed=" rate
 refused "a NIC's key" "peer.*not a key" drop peer=02:00:00:00:00:01
