@@ -55,9 +55,14 @@ struct umf_tty_rule {
 
 static bool deliver(struct umf_tty_lane *lane, u32 sym)
 {
-	if (lane->dir == UMF_DIR_TX)
-		return umf_tty_uart_put(lane->tty, sym);
-	umf_tty_uart_receive(lane->tty, sym);
+	struct umf_tty *tty = lane->tty;
+
+	if (lane->dir == UMF_DIR_RX)
+		umf_tty_uart_receive(tty, sym);
+	else if (sym & UMF_SYM_WIRE)
+		tty->transport->set_wire(tty, sym & ~UMF_SYM_WIRE);
+	else
+		return umf_tty_uart_put(tty, sym);
 	return true;
 }
 
@@ -153,6 +158,26 @@ static bool pass(struct umf_tty_lane *lane, u32 sym, const struct fate *fate)
 	if (!lane->len++)
 		umf_tty_lane_run(lane);
 	return true;
+}
+
+/* It goes with the one before it, for whatever that waits. */
+void umf_tty_lane_mark(struct umf_tty_lane *lane)
+{
+	u32 wire = umf_wire_pack(&lane->tty->wire);
+	struct waiting *item = NULL;
+
+	if (!lane->tty->transport->set_wire)
+		return;
+	if (!list_empty(&lane->queue))
+		item = kmemdup(list_last_entry(&lane->queue, struct waiting, list),
+			       sizeof(*item), GFP_ATOMIC);
+	if (!item) {
+		lane->tty->transport->set_wire(lane->tty, wire);
+		return;
+	}
+	item->sym = UMF_SYM_WIRE | wire;
+	list_add_tail(&item->list, &lane->queue);
+	lane->len++;
 }
 
 static void run_again(struct umf_tty_lane *lane)

@@ -57,6 +57,8 @@ struct umf_link {
 	u32 gone_gen;			/* the one that has hung up */
 	u32 head, tail;			/* ours of my ring and of the peer's */
 	u32 lost_seen;			/* of peer->lost */
+	u32 wire;			/* settings of what is put, … */
+	u32 wire_told;			/* … and of the last mark; ~0: none */
 	u32 waits;			/* the last number of ours */
 	u32 rung_data, rung_space;	/* the peer's, that we have rung for */
 	bool put;			/* something since the last kick */
@@ -108,6 +110,11 @@ static u32 ring_used(struct umf_link *link)
 	return min_t(u32, link->head - tail, UMF_LINK_RING);
 }
 
+static void ring_put(struct umf_link *link, u32 sym)
+{
+	WRITE_ONCE(link->my->ring[link->head++ & RING_MASK], sym);
+}
+
 static unsigned int link_put(struct umf_tty *tty, const u32 *sym,
 			     unsigned int n)
 {
@@ -116,11 +123,15 @@ static unsigned int link_put(struct umf_tty *tty, const u32 *sym,
 
 	if (link->state != LINK_CONNECTED)
 		return n;	/* into the air */
-	room = min(n, UMF_LINK_RING - ring_used(link));
+	room = UMF_LINK_RING - ring_used(link);
+	if (room && link->wire != link->wire_told) {
+		ring_put(link, UMF_SYM_WIRE | link->wire);
+		link->wire_told = link->wire;
+		room--;
+	}
+	room = min(n, room);
 	for (i = 0; i < room; i++)
-		WRITE_ONCE(link->my->ring[(link->head + i) & RING_MASK],
-			   sym[i]);
-	link->head += room;
+		ring_put(link, sym[i]);
 	/* the symbols before the head */
 	virt_store_release(&link->my->head, link->head);
 	link->put = true;
@@ -238,6 +249,7 @@ static void link_ready(struct umf_link *link, u32 gen)
 	char name[16];
 
 	link->head = 0;
+	link->wire_told = ~0;
 	WRITE_ONCE(link->my->head, 0);
 	link->tail = 0;
 	WRITE_ONCE(link->my->tail, 0);
@@ -313,17 +325,9 @@ static void link_set_lines(struct umf_tty *tty, unsigned int mctrl)
 	ring_peer(link);
 }
 
-static void link_set_wire(struct umf_tty *tty, const struct umf_wire *wire)
+static void link_set_wire(struct umf_tty *tty, u32 wire)
 {
-	WRITE_ONCE(link_of(tty)->my->wire, umf_wire_pack(wire));
-}
-
-static bool link_peer_wire(struct umf_tty *tty, struct umf_wire *wire)
-{
-	struct umf_link *link = link_of(tty);
-
-	umf_wire_unpack(READ_ONCE(link->peer->wire), wire);
-	return true;
+	link_of(tty)->wire = wire;
 }
 
 #define LABEL_LEN	sizeof_field(struct umf_link_end, label)
@@ -529,7 +533,7 @@ static int show_end(struct umf_tty *tty, struct umf_link *link, char *error)
 	}
 	WRITE_ONCE(my->sees, 0);
 	WRITE_ONCE(my->lines, 0);
-	WRITE_ONCE(my->wire, umf_wire_pack(&tty->wire));
+	link->wire = umf_wire_pack(&tty->wire);
 	WRITE_ONCE(my->pid, os_getpid());
 	snprintf(my->label, sizeof(my->label), "%.30s/ttyS%u", get_umid(),
 		 tty->unit);
@@ -657,6 +661,5 @@ const struct umf_tty_transport umf_tty_link = {
 	.pending	= link_pending,
 	.set_lines	= link_set_lines,
 	.set_wire	= link_set_wire,
-	.peer_wire	= link_peer_wire,
 	.describe	= link_describe,
 };

@@ -21,7 +21,7 @@
 #define __UMF_TTY_LINK_H
 
 #define UMF_LINK_MAGIC		0x6b6e696c666d7532ULL
-#define UMF_LINK_VERSION	2
+#define UMF_LINK_VERSION	3
 #define UMF_LINK_LOCK_JOIN	0
 #define UMF_LINK_LOCK_END	0x1000
 #define UMF_LINK_RING		8192	/* symbols; a power of two */
@@ -35,7 +35,6 @@ struct umf_link_end {
 	u32 present;
 	u32 sees;		/* the other's gen it is ready for */
 	u32 lines;		/* UMF_LINK_RTS, UMF_LINK_DTR */
-	u32 wire;		/* umf_wire_pack() */
 	u32 pid;		/* for people */
 	char label[40];		/* for people */
 
@@ -51,7 +50,11 @@ struct umf_link_end {
 	u32 need_data __aligned(64);
 	u32 need_space;
 
-	u32 ring[UMF_LINK_RING] __aligned(4096);	/* UMF_SYM_… */
+	/*
+	 * UMF_SYM_…; a mark of the sender's settings stands before the first
+	 * symbol and wherever they have changed.
+	 */
+	u32 ring[UMF_LINK_RING] __aligned(4096);
 };
 
 struct umf_link_shared {

@@ -62,7 +62,10 @@ struct umf_tty_transport {
 			    unsigned int n);
 	/* Full: will it say when there is room? Then event() comes. */
 	bool (*wait_room)(struct umf_tty *tty);
-	/* Gives up to @max symbols; none: event() comes when there are. */
+	/*
+	 * Gives up to @max symbols, marks of the other side's settings among
+	 * them; none: event() comes when there are.
+	 */
 	unsigned int (*get)(struct umf_tty *tty, u32 *sym, unsigned int max);
 	/* What was put is to be seen by the other side now. Optional. */
 	void (*kick)(struct umf_tty *tty);
@@ -75,9 +78,11 @@ struct umf_tty_transport {
 	 */
 	bool (*look)(struct umf_tty *tty, bool on);
 	bool (*pending)(const struct umf_tty *tty);
-	/* Our settings; and the other side's, false if unknown. Optional. */
-	void (*set_wire)(struct umf_tty *tty, const struct umf_wire *wire);
-	bool (*peer_wire)(struct umf_tty *tty, struct umf_wire *wire);
+	/*
+	 * What is put from now on is sent with these settings, packed; the
+	 * other side is to get that as a mark before it. Optional.
+	 */
+	void (*set_wire)(struct umf_tty *tty, u32 wire);
 	/* A few words for people. Optional. */
 	int (*describe)(struct umf_tty *tty, char *buf, int size);
 };
@@ -123,6 +128,7 @@ struct umf_tty {
 	bool full;			/* the transport took no more */
 	u64 retry;			/* how long to wait before asking again */
 	struct umf_wire wire;
+	struct umf_wire peer;		/* of what comes; speed 0: unknown */
 	u64 tx_end;			/* when the last character was out */
 	struct hrtimer tx_timer;	/* the next ones are, or a retry */
 	struct hrtimer rx_timer;	/* the reader may have made room */
@@ -178,6 +184,8 @@ static inline bool umf_tty_lane_idle(const struct umf_tty_lane *lane)
 }
 
 void umf_tty_lane_push(struct umf_tty_lane *lane, u32 sym);
+/* What is pushed from now on is sent with the line's present settings. */
+void umf_tty_lane_mark(struct umf_tty_lane *lane);
 void umf_tty_lane_run(struct umf_tty_lane *lane);	/* lets go what is due */
 /* May the sender go on? */
 bool umf_tty_lane_open(const struct umf_tty_lane *lane);

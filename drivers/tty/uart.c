@@ -261,32 +261,42 @@ void umf_tty_uart_push(struct umf_tty *tty)
 		tty_flip_buffer_push(tty_port_of(tty));
 }
 
-static void take(struct umf_tty *tty, const u32 *sym, unsigned int n)
+/* One that is lost, as nobody listens. */
+static void lose(struct umf_tty *tty, u32 sym)
+{
+	if (umf_tty_capturing(tty))
+		umf_tty_capture_lost(tty, UMF_DIR_RX, &sym, 1,
+				     tty->open ? "loopback" : "closed");
+}
+
+static void take_one(struct umf_tty *tty, u32 sym)
 {
 	struct umf_tty_lane *lane = &tty->lane[UMF_DIR_RX];
 	u32 read[UMF_WIRE_MAX];
-	struct umf_wire peer;
-	unsigned int i, k, m;
-	bool garbled;
+	unsigned int i, n;
 
-	if (!tty->open || tty->cut[UMF_DIR_RX] ||
-	    (tty->port.mctrl & TIOCM_LOOP)) {
-		if (umf_tty_capturing(tty))
-			umf_tty_capture_lost(tty, UMF_DIR_RX, sym, n,
-					     tty->open ? "loopback" : "closed");
+	if (umf_wire_same(&tty->peer, &tty->wire)) {
+		umf_tty_lane_push(lane, sym & UMF_SYM_MASK);
 		return;
 	}
-	garbled = tty->transport->peer_wire &&
-		  tty->transport->peer_wire(tty, &peer) &&
-		  !umf_wire_same(&peer, &tty->wire);
+	n = umf_wire_read(&tty->peer, &tty->wire, sym, read);
+	for (i = 0; i < n; i++)
+		umf_tty_lane_push(lane, read[i]);
+}
+
+static void take(struct umf_tty *tty, const u32 *sym, unsigned int n)
+{
+	bool listens = tty->open && !tty->cut[UMF_DIR_RX] &&
+		       !(tty->port.mctrl & TIOCM_LOOP);
+	unsigned int i;
+
 	for (i = 0; i < n; i++) {
-		if (!garbled) {
-			umf_tty_lane_push(lane, sym[i] & UMF_SYM_MASK);
-			continue;
-		}
-		m = umf_wire_read(&peer, &tty->wire, sym[i], read);
-		for (k = 0; k < m; k++)
-			umf_tty_lane_push(lane, read[k]);
+		if (sym[i] & UMF_SYM_WIRE)
+			umf_wire_unpack(sym[i], &tty->peer);
+		else if (listens)
+			take_one(tty, sym[i]);
+		else
+			lose(tty, sym[i]);
 	}
 }
 
@@ -507,13 +517,14 @@ static void umf_tty_set_termios(struct uart_port *port, struct ktermios *new,
 
 	baud = uart_get_baud_rate(port, new, old, 50, UMF_TTY_SPEED);
 	uart_port_lock_irqsave(port, &flags);
+	/* what has come so far has been read with the old ones */
+	receive_all(tty);
 	uart_update_timeout(port, new->c_cflag, baud);
 	tty->wire.speed = tty->pace ? baud : 0;
 	tty->wire.bits = tty_get_char_size(new->c_cflag);
 	tty->wire.parity = parity_of(new->c_cflag);
 	tty->wire.stop = new->c_cflag & CSTOPB ? 2 : 1;
-	if (tty->transport->set_wire)
-		tty->transport->set_wire(tty, &tty->wire);
+	umf_tty_lane_mark(&tty->lane[UMF_DIR_TX]);
 
 	/* Errors that are not asked for pass as good characters. */
 	port->read_status_mask = 0;

@@ -16,6 +16,11 @@
 #define UMF_SYM_FRAME	BIT(10)	/* it has no stop bit */
 #define UMF_SYM_LOST	BIT(11)	/* no character: one was lost in an overrun */
 #define UMF_SYM_MASK	0xfffU
+/*
+ * No symbol but a mark: those behind it are sent with the settings that are
+ * packed in the rest of the word.
+ */
+#define UMF_SYM_WIRE	BIT(31)
 
 enum umf_parity {
 	UMF_PARITY_NONE,
@@ -39,7 +44,7 @@ static inline unsigned int umf_wire_len(const struct umf_wire *wire)
 	return 1 + wire->bits + (wire->parity != UMF_PARITY_NONE) + wire->stop;
 }
 
-u32 umf_wire_pack(const struct umf_wire *wire);
+u32 umf_wire_pack(const struct umf_wire *wire);	/* below UMF_SYM_WIRE */
 /* Whatever the number, the result is within the ranges above. */
 void umf_wire_unpack(u32 packed, struct umf_wire *wire);
 /* Does a receiver set to @rx understand @tx without any doubt? */

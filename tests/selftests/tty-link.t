@@ -30,14 +30,39 @@ probe t1 ttyS0 raw 115200 ping 100 10000
 says "there and back, a byte at a time" "ping us min="
 finish t2 ttyS0
 
-# A line does not wait for a machine that stands still: 8192 symbols are on their way at most.
+# A line does not wait for a machine that stands still: 8192 symbols are on their way at most, one of which is a mark that
+# the speed is another one.
 behind t2 ttyS0 raw 921600 ready check 12000 20000 icount
 kill -STOP "$(guest_pid t2)"
 probe t1 ttyS0 raw 921600 fill 12000 drain
 kill -CONT "$(guest_pid t2)"
 finish t2 ttyS0
-says "a guest that stands still is overrun: what was on its way comes, and a mark" "check came=8193 bad=1 "
+says "a guest that stands still is overrun: what was on its way comes, and a mark" "check came=8192 bad=1 "
 check "... and it counts that" test "$(value overrun)" -gt 0
+
+# What was sent is read as it was sent, however long ago that is.
+args=()
+for _ in {1..20}; do
+	args+=(raw 115200 write "$(printf 'a%.0s' {1..64})" drain raw 9600)
+done
+for way in "t1 t2" "t2 t1"; do
+	read -r from to <<<"$way"
+	behind "$to" ttyS0 raw 115200 ready read 1280 20000
+	kill -STOP "$(guest_pid "$to")"
+	probe "$from" ttyS0 "${args[@]}"
+	kill -CONT "$(guest_pid "$to")"
+	finish "$to" ttyS0
+	is "$from has changed its settings 40 times since it sent something: $to reads all 1280 bytes" \
+		"$(sed -n 's/^read //p' <<<"$out" | fold -w 2 | grep -c 61)" 1280
+done
+# ... and a rule that keeps it does not lose that
+behind t2 ttyS0 raw 115200 ready read 1 20000
+rule t1 ttyS0 hold dir=tx
+behind t1 ttyS0 raw 115200 write a sleep 100 raw 9600 ready sleep 60000
+fault t1 clear >/dev/null
+outcome t2 ttyS0
+is "... nor does a rule change how it was sent" "$out" "read 61"
+quit t1 ttyS0
 
 # ---- control lines ----
 
