@@ -11,11 +11,17 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 #include <os.h>
 #include "host/host.h"
+
+const char *umf_host_error(int err)
+{
+	return strerror(-err);
+}
 
 unsigned int umf_host_uid(void)
 {

@@ -13,6 +13,7 @@ struct umf_host_info {
 	unsigned int uid, mode, nlink;
 };
 
+const char *umf_host_error(int err);		/* what -errno means */
 unsigned int umf_host_uid(void);
 int umf_host_mkdir(const char *path);		/* mode 0700 */
 int umf_host_rmdir(const char *path);

@@ -62,7 +62,6 @@ struct umf_link {
 	u32 waits;			/* the last number of ours */
 	u32 rung_data, rung_space;	/* the peer's, that we have rung for */
 	bool put;			/* something since the last kick */
-	bool made_parent;
 	bool gone;			/* somebody has truncated the file */
 };
 
@@ -386,19 +385,19 @@ static int open_folder(struct umf_link *link, const char *name, char *error)
 				   umf_host_uid());
 		if (!parent)
 			return -ENOMEM;
-		link->made_parent = !umf_host_mkdir(parent);
+		umf_host_mkdir(parent);
 		kfree(parent);
 	}
 	err = umf_host_mkdir(link->path);
 	if (err && err != -EEXIST) {
-		snprintf(error, UMF_TTY_ERROR, "cannot make the folder %s (error %d)",
-			 link->path, err);
+		snprintf(error, UMF_TTY_ERROR, "cannot make the folder %s: %s",
+			 link->path, umf_host_error(err));
 		return err;
 	}
 	link->dir = umf_host_open_dir(link->path, 0);
 	if (link->dir < 0) {
-		snprintf(error, UMF_TTY_ERROR, "cannot open the folder %s (error %d)",
-			 link->path, link->dir);
+		snprintf(error, UMF_TTY_ERROR, "cannot open the folder %s: %s",
+			 link->path, umf_host_error(link->dir));
 		return link->dir;
 	}
 	err = umf_host_info(link->dir, &info);
@@ -426,15 +425,15 @@ static int open_file(struct umf_link *link, char *error)
 	if (link->fd == -ENOENT)
 		return -ESTALE;
 	if (link->fd < 0) {
-		snprintf(error, UMF_TTY_ERROR, "cannot make %s/link (error %d)",
-			 link->path, link->fd);
+		snprintf(error, UMF_TTY_ERROR, "cannot make %s/link: %s",
+			 link->path, umf_host_error(link->fd));
 		return link->fd;
 	}
 	err = join_lock(link->fd);
 	if (err) {
 		snprintf(error, UMF_TTY_ERROR,
 			 err == -EBUSY ? "%s is busy: an end is stopped while it joins or leaves" :
-			 "cannot lock %s/link (error %d)", link->path, err);
+			 "cannot lock %s/link: %s", link->path, umf_host_error(err));
 		return err;
 	}
 	err = umf_host_info(link->fd, &info);
@@ -445,8 +444,8 @@ static int open_file(struct umf_link *link, char *error)
 		info.size = sizeof(*link->sh);
 	}
 	if (err) {
-		snprintf(error, UMF_TTY_ERROR, "no room for %s/link (error %d)",
-			 link->path, err);
+		snprintf(error, UMF_TTY_ERROR, "no room for %s/link: %s",
+			 link->path, umf_host_error(err));
 		return err;
 	}
 	if (info.size != sizeof(*link->sh)) {
@@ -465,8 +464,8 @@ static int map_file(struct umf_link *link, char *error)
 
 	err = umf_host_map(link->fd, sizeof(*sh), &link->map);
 	if (err) {
-		snprintf(error, UMF_TTY_ERROR, "cannot map %s/link (error %d)",
-			 link->path, err);
+		snprintf(error, UMF_TTY_ERROR, "cannot map %s/link: %s",
+			 link->path, umf_host_error(err));
 		return err;
 	}
 	sh = link->map.addr;
@@ -510,8 +509,8 @@ static int take_end(struct umf_link *link, char *error)
 			 "%s has two ends and both are taken, by %s and %s",
 			 link->path, first, second);
 	else if (err)
-		snprintf(error, UMF_TTY_ERROR, "cannot lock %s/link (error %d)",
-			 link->path, err);
+		snprintf(error, UMF_TTY_ERROR, "cannot lock %s/link: %s",
+			 link->path, umf_host_error(err));
 	return err;
 }
 
@@ -527,8 +526,8 @@ static int show_end(struct umf_tty *tty, struct umf_link *link, char *error)
 	umf_host_unlink(link->dir, name);
 	link->bell = umf_tty_host_bell(link->dir, name);
 	if (link->bell < 0) {
-		snprintf(error, UMF_TTY_ERROR, "cannot make %s/%s (error %d)",
-			 link->path, name, link->bell);
+		snprintf(error, UMF_TTY_ERROR, "cannot make %s/%s: %s",
+			 link->path, name, umf_host_error(link->bell));
 		return link->bell;
 	}
 	WRITE_ONCE(my->sees, 0);

@@ -416,7 +416,7 @@ static int __init umf_tty_init(void)
 
 	err = uart_register_driver(&umf_tty_driver);
 	if (err) {
-		pr_err("no serial lines (error %d)\n", err);
+		pr_err("no serial lines: %pe\n", ERR_PTR(err));
 		return err;
 	}
 	umf_tty_set_operations(umf_tty_driver.tty_driver);

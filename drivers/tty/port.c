@@ -36,6 +36,7 @@
 #include <init.h>
 #include <irq_kern.h>
 #include <os.h>
+#include "host/host.h"
 #include "tty/tty.h"
 #include "tty/port.h"
 
@@ -191,8 +192,8 @@ static void take_client(struct stream *st, int fd)
 	irq = um_request_irq(UM_IRQ_ALLOC, fd, IRQ_READ, umf_tty_irq, 0,
 			     tty->site.name, tty);
 	if (irq < 0) {
-		pr_err("ttyS%u: no interrupt for a client (error %d)\n",
-		       tty->unit, irq);
+		pr_err("ttyS%u: no interrupt for a client: %s\n",
+		       tty->unit, umf_host_error(irq));
 		set_io(st, -1);
 		os_close_file(fd);
 		return;
@@ -248,8 +249,8 @@ static int pty_open(struct umf_tty *tty, const char *arg, char *error)
 		return -ENOMEM;
 	fd = umf_tty_host_pty(&st->other, st->name, sizeof(st->name));
 	if (fd < 0) {
-		snprintf(error, UMF_TTY_ERROR, "the host gives no pty (error %d)",
-			 fd);
+		snprintf(error, UMF_TTY_ERROR, "the host gives no pty: %s",
+			 umf_host_error(fd));
 		return stream_fail(st, fd);
 	}
 	st->io = fd;
@@ -350,8 +351,8 @@ static int start_listener(struct umf_tty *tty, struct stream *st, int fd,
 			  const char *arg, char *error)
 {
 	if (fd < 0) {
-		snprintf(error, UMF_TTY_ERROR, "cannot listen on %s %s (error %d)",
-			 tty->transport->name, arg, fd);
+		snprintf(error, UMF_TTY_ERROR, "cannot listen on %s %s: %s",
+			 tty->transport->name, arg, umf_host_error(fd));
 		return stream_fail(st, fd);
 	}
 	st->listener = fd;

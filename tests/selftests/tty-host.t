@@ -71,7 +71,7 @@ refused "a descriptor that is not open is named" 'umf: ttyS5: fd:99 is not open'
 refused "an unknown transport is named" "umf: ttyS6: 'carrier' is none of link,<path> pty"
 refused "a line given twice" 'umf: ttyS0: configured twice'
 refused "port 0" "umf: ttyS7: '0' is no port"
-refused "a socket that cannot be" "umf: ttyS8: cannot listen on unix $WORK/no/where"
+refused "a socket that cannot be" "umf: ttyS8: cannot listen on unix $WORK/no/where: No such file or directory"
 is "the others are there" "$(guest_exec t1 'echo /dev/ttyS*')" "/dev/ttyS0 /dev/ttyS1 /dev/ttyS2 /dev/ttyS3 /dev/ttyS4"
 
 # ---- pty ----
