@@ -12,6 +12,7 @@
  */
 #include <linux/ktime.h>
 #include <linux/limits.h>
+#include <linux/printk.h>
 #include <linux/rculist.h>
 #include <linux/string.h>
 #include "fault/fault.h"
@@ -242,6 +243,18 @@ static bool rule_ends(const struct umf_rule *rule)
 	       !umf_num(&rule->spec, UMF_K_ECN, 0);
 }
 
+/* Those that it would have asked, had it not as many effects as it can have. */
+static void walk_stop(struct walk *walk)
+{
+	struct umf_rule *rule;
+
+	while ((rule = walk_next(walk)))
+		if (atomic64_inc_return(&rule->unasked) == 1)
+			pr_notice("umf: %s: %s is not always asked, as %d rules are the most that act on one operation\n",
+				  rule->site->name, umf_rule_id(rule),
+				  UMF_EFFECTS_MAX);
+}
+
 struct umf_verdict umf_decide(struct umf_site *site, const struct umf_op *op)
 {
 	u64 index = atomic64_fetch_inc(&site->index), now = 0;
@@ -261,8 +274,11 @@ struct umf_verdict umf_decide(struct umf_site *site, const struct umf_op *op)
 		/* now: it may be asked about this operation, too */
 		umf_rule_arm_others(rule, now);
 		effect++;
-		if (++verdict.n == UMF_EFFECTS_MAX || rule_ends(rule)) {
+		verdict.n++;
+		if (rule_ends(rule) || verdict.n == UMF_EFFECTS_MAX) {
 			pass_over(site, rule, index);
+			if (!rule_ends(rule))
+				walk_stop(&walk);
 			break;
 		}
 	}

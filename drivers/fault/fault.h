@@ -204,7 +204,7 @@ struct umf_effect {
 
 /*
  * In the order of the rules. An operation takes at most UMF_EFFECTS_MAX
- * effects; rules behind the last of them are not asked.
+ * effects; rules behind the last of them are not asked, which is counted.
  *
  * A verdict is what is to be done, not what was: the driver says of each effect
  * that it came about (umf_effect_done()) or that it did not.
@@ -301,7 +301,8 @@ struct umf_rule {
 	struct list_head armed_by;	/* on on->arms */
 	struct list_head all;		/* on the list of all, in add order */
 	bool dead;			/* being removed; set before it leaves any list */
-	atomic64_t passed_over;		/* operations that ended before it */
+	atomic64_t passed_over;		/* operations that ended before it, … */
+	atomic64_t unasked;		/* … of these as they had enough effects */
 	struct hrtimer timer;		/* the next edge, of UMF_AF_EDGES rules */
 	spinlock_t lock;		/* what follows */
 	struct umf_trigger trig;

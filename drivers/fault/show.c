@@ -50,10 +50,10 @@ static void print_stats(struct umf_rule *rule, struct umf_reply *reply)
 		[UMF_WAITING] = "waiting", [UMF_OPEN] = "open",
 		[UMF_CLOSED] = "closed", [UMF_SPENT] = "spent",
 	};
+	u64 evaluated, unasked = atomic64_read(&rule->unasked);
 	struct umf_stats stats;
 	enum umf_phase phase;
 	bool suspended;
-	u64 evaluated;
 
 	spin_lock_irq(&rule->lock);
 	evaluated = umf_rule_evaluated(rule);
@@ -68,6 +68,8 @@ static void print_stats(struct umf_rule *rule, struct umf_reply *reply)
 		umf_rule_id(rule), rule->site->name, umf_rule_action(rule)->name,
 		suspended ? "suspended" : states[phase],
 		evaluated, stats.matched, stats.fired, stats.bytes);
+	if (unasked)
+		umf_say(reply, " unasked=%llu", unasked);
 	if (stats.fired) {
 		print_moment(reply, "first", stats.first_time,
 			     stats.first_index);

@@ -93,6 +93,19 @@ static void an_operation_takes_so_many_effects(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, stat(test, "r8", "fired"), 1);
 	KUNIT_EXPECT_EQ(test, stat(test, "r9", "evaluated"), 0);
 	KUNIT_EXPECT_EQ(test, stat(test, "r10", "evaluated"), 0);
+	KUNIT_EXPECT_NULL(test, strstr(umf_kunit_ok(test, "stats r8"),
+				       "unasked="));
+	KUNIT_EXPECT_EQ(test, stat(test, "r9", "unasked"), 1);
+	KUNIT_EXPECT_EQ(test, stat(test, "r10", "unasked"), 1);
+	/* the last one ends it: that the others are not asked is its doing */
+	umf_kunit_ok(test, "clear");
+	for (i = 0; i < UMF_EFFECTS_MAX - 1; i++)
+		umf_kunit_ok(test, "add kt0 dup");
+	umf_kunit_ok(test, "add kt0 drop; add kt0 dup");
+	KUNIT_EXPECT_EQ(test, kt_decide(&kt_dev[0], &rx100).n,
+			UMF_EFFECTS_MAX);
+	KUNIT_EXPECT_NULL(test, strstr(umf_kunit_ok(test, "stats r9"),
+				       "unasked="));
 }
 
 static void filters_let_only_their_operations_through(struct kunit *test)
