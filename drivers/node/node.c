@@ -25,6 +25,7 @@
 #include <linux/math64.h>
 #include <linux/panic.h>
 #include <linux/printk.h>
+#include <linux/rculist.h>
 #include <linux/reboot.h>
 #include <linux/stop_machine.h>
 #include <linux/string.h>
@@ -125,7 +126,8 @@ static void clock_drift(s64 drift)
 	err = do_adjtimex(&tx);
 	if (err < 0)
 		pr_err("the clock's speed cannot be set (%d)\n", err);
-	node_clock.drift = drift;
+	else
+		node_clock.drift = drift;
 }
 
 /* ---- hang ---- */
@@ -199,8 +201,37 @@ static void node_update(struct umf_site *site)
 	schedule_work(&node_work);
 }
 
+/* All that drift the same way may do so at the same time. */
+static int node_prepare(struct umf_rule *rule, struct umf_reply *reply)
+{
+	const struct umf_value *own = &rule->spec.val[UMF_K_DRIFT], *val;
+	struct umf_value sum = *own;
+	struct umf_reply text = {};
+	struct umf_rule *other;
+
+	if (!umf_has(&rule->spec, UMF_K_DRIFT))
+		return 0;
+	rcu_read_lock();
+	list_for_each_entry_rcu(other, &node_site.rules, list) {
+		val = &other->spec.val[UMF_K_DRIFT];
+		if (umf_has(&other->spec, UMF_K_DRIFT) && val->b == own->b)
+			sum.a += val->a;
+	}
+	rcu_read_unlock();
+	if (sum.a <= umf_params[UMF_K_DRIFT].max)
+		return 0;
+	umf_print_value(&text, UMF_K_DRIFT, own);
+	umf_say(&text, ": with the other clock rules ");
+	umf_print_value(&text, UMF_K_DRIFT, &sum);
+	umf_fail(reply, -ERANGE, "drift=%s, and the clock takes 10%% at most",
+		 text.text ?: "");
+	umf_reply_free(&text);
+	return -ERANGE;
+}
+
 /* It has no operations: nothing to match, nothing to describe. */
 static const struct umf_site_ops node_ops = {
+	.prepare = node_prepare,
 	.update = node_update,
 };
 

@@ -72,6 +72,11 @@ refused "step=5s: must be +T|-T, with its sign" "clock step=5s"
 refused "step=+5: a time ends in ns, us, ms, s, m or h" "clock step=+5"
 refused "step=: finer than 1 us" "clock step=+1500ns"
 refused "drift=+11%: must be from 0.0000001% to 10%" "clock drift=+11%"
+fault n1 add node clock drift=+6% id=six >/dev/null
+refused "drift=+5%: with the other clock rules +11%, and the clock takes 10% at most" "clock drift=+5%"
+refused "drift=+4.0000001%: with the other clock rules +10.0000001%, and the clock takes 10% at most" "clock drift=+4.0000001%"
+check "... but for the other way" fault n1 add node clock drift=-10%
+net_clear n1
 refused "lockup=firm: must be hard|soft" "hang lockup=firm"
 refused "count=1: not a key of panic, which takes on at id" "panic count=1"
 refused "no action drop: must be one of panic hang reboot poweroff clock" "drop"
