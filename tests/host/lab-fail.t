@@ -37,8 +37,8 @@ fails "a guest that panics" 'guest n2 has ended before it was ready: Kernel pani
 like "... the log's last lines are shown" "$err" $'\n  n2\\| .*panic'
 
 lab_file hang.lab 'append = "rdinit=/bin/cat"'
-run lab -t 3s up
-fails "a guest that hangs" 'guest n2 is not ready after 3 s'
+run lab -t 10s up
+fails "a guest that hangs" 'guest n2 is not ready after 10 s'
 like "... the log's last lines are shown" "$err" $'\n  n2\\| .*/bin/cat'
 
 lab_file rule.lab 'faults = "eth0 drp"'
@@ -57,6 +57,21 @@ fails "a kernel that is none" 'guest n2 is not started: .*/text: Exec format err
 lab_file long.lab "append = \"$(printf 'x%.0s' {1..4000})\""
 run lab up
 fails "a command line that is too long" 'guest n2: its command line has [0-9]+ bytes'
+
+# what runs in its tmpfs ends with it, if it has an end
+LAB=$WORK/t.lab
+if [ "$(id -u)" = 0 ] && unshare -m mount -t tmpfs none /dev/shm 2>/dev/null; then
+	for inodes in 14 20 26 32 38 44; do
+		run unshare -m sh -c 'mount -t tmpfs -o nr_inodes='$inodes' tmpfs /dev/shm && "$@"; status=$?; ls /dev/shm/umf-lab-*
+			exit $status' sh "$umf_lab" -f "$LAB" --kernel "$LINUX" up
+		is "a tmpfs with room for $inodes files: status" "$status" 1
+		like "... one line says why" "$(head -n 1 <<<"$err")" '^umf-lab: .*(No space left on device|has ended|cannot be)'
+		is "... nothing is left running" "$(lab_processes)" 0
+		is "... nor the live folder" "$(grep -v ^t: <<<"$out")" ""
+	done
+else
+	skip "a tmpfs that is full" "no tmpfs can be mounted here"
+fi
 
 lab_file image.lab 'disk umfa { image = taken/image size = 1M }'
 run lab up
@@ -104,7 +119,7 @@ other=$!
 echo "$other 12345" >"$record"
 run lab exec n2 true
 like "a process of another start time is not the guest: exec" "$status" '^125$'
-lab kill n2
+lab kill n2 2>/dev/null
 lab freeze n2 2>/dev/null
 check "... nor is it touched" grep -q '^State:[[:space:]]*S' "/proc/$other/status"
 echo "$saved" >"$record"

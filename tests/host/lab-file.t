@@ -164,13 +164,21 @@ run "$umf_lab" check gone.lab
 like "a file that is not there" "$status: $err" '^2: umf-lab: gone\.lab: No such file'
 run "$umf_lab" check
 like "two files, and none named" "$status: $err" '^2: umf-lab: which lab file\?'
-for args in "fly" "up --bad" "exec n9 true" "exec n1" "-t soon status" "kill" "freeze n9" "thaw" "console" "wait n1 n1"; do
+for args in "fly" "up --bad" "exec" "exec n1" "-t soon status" "kill" "freeze" "thaw" "console" "wait n1 n1"; do
 	# shellcheck disable=SC2086 # words
 	run lab $args
 	is "refused: $args" "$status: $(wc -l <<<"$err")" '2: 1'
 done
 run lab exec n1 true
 like "a lab that is down: exec" "$status: $err" '^125: umf-lab: n1: is down'
+run lab status
+is "... status" "$status: $out" "0: $LAB: is not up"
 run lab down
 is "... and down is no error" "$status: $err" "0: "
+
+mkdir "my lab;touch pwned"
+cp t.lab "my lab;touch pwned/it's.lab"
+out=$("$umf_lab" -f "my lab;touch pwned/it's.lab" --run r env; echo 'echo "$UMF_LAB"')
+is "env is for a shell, whatever the folder's name" "$(bash -c "$out")" "$WORK/my lab;touch pwned/it's.lab"
+check "... and nothing else is done" test ! -e pwned
 done_testing

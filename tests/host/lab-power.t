@@ -114,6 +114,35 @@ run lab power explode
 like "power: a word that is not known" "$status: $err" '^2: umf-lab: power explode: must be on, off or status'
 like "the log has who did what" "$(<t.run/power.log)" 'n1: ask .* off n2: ok n2=off'
 
+# ---- the switch is the lab's, not that of a guest that is started ----
+
+like "status shows it" "$(lab status)" "power switch on +process $switch"
+is "... in JSON" "$(lab status --json | jq -r '.[].power_switch' | sort -u)" on
+run lab -t 0.05s restart --kill n3
+like "a restart that fails" "$status: $err" '^1: umf-lab: .*guest n3 is not ready after 0.05 s'
+check "... the switch lives" fence n2 "-o status -n n1"
+"$umf_lab" -f "$LAB" --kernel "$LINUX" restart --kill n3 >out 2>err &
+pid=$!
+is_booting()
+{
+	[ "$(state_of n3)" = booting ]
+}
+until_true 10 is_booting
+kill -TERM "$pid"
+wait "$pid"
+is "a restart that is interrupted: status" "$?: $(<err)" "143: umf-lab: $LAB: interrupted; what was started is ended"
+check "... the switch lives" fence n2 "-o status -n n1"
+is "... it is the same" "$(switches) $(cut -d ' ' -f 1 "$(lab_live)/power.pid")" "1 $switch"
+kill -KILL "$switch"
+until_true 10 test ! -e "/proc/$switch"
+like "status shows a switch that is dead" "$(lab status)" 'power switch dead'
+is "... in JSON" "$(lab status --json | jq -r '.[].power_switch' | sort -u)" dead
+check "restart starts it" lab restart n3
+check "... and it answers" fence n1 "-o status -n n2"
+check "... those that ran on as well" fence n2 "-o status -n n3"
+is "... there is one" "$(switches)" 1
+switch=$(cut -d ' ' -f 1 "$(lab_live)/power.pid")
+
 kill -KILL "$switch"
 run lab exec n1 'fence_umf -t 2 -o list'
 is "a switch that is dead" "$status: $err" "1: fence_umf: the power switch does not answer within 2 s; the lab file needs fencing = true"

@@ -90,6 +90,11 @@ is "... ended by a signal: status" "$?: $(<err)" "143: "
 check "... the command, too" until_true 10 lab exec n1 '! kill -0 $(cat /tmp/pid2) 2>/dev/null'
 like "console: what is typed is done" "$(echo 'echo $((6 * 7)); tty' | lab console n1)" $'\n42\r?\n/dev/tty7'
 
+run lab exec n9 true
+like "exec of nobody" "$status: $err" '^2: umf-lab: n9: no such guest in '
+run lab freeze n9
+like "freeze of nobody" "$status: $err" '^2: umf-lab: n9: no such guest in '
+
 # ---- frozen, thawed, killed, restarted ----
 
 lab freeze n2
@@ -129,6 +134,10 @@ is "a guest that is killed: its exec's status" "$?" 125
 like "... says so" "$(<killed)" 'n2: has ended meanwhile'
 is "... its state" "$(lab status --json | jq -r '.[1].state')" ended
 is "... the other's" "$(lab status --json | jq -r '.[0].state')" ready
+for verb in kill freeze thaw; do
+	run lab $verb n2
+	is "... $verb" "$status: $err" "125: umf-lab: n2: does not run"
+done
 check "restart brings it back" lab restart n2
 is "... its delta as it was" "$(lab exec n2 'head -n 1 /dev/umfb')" delta
 

@@ -738,19 +738,15 @@ static FILE *open_text(const char *path)
 
 void config_read(struct lab *lab, const char *file, const char *kernel)
 {
-	char *real = realpath(file, NULL), *copy;
 	cfg_t *cfg;
 	FILE *in;
+	char *copy;
 	size_t i;
 
-	lab->file = xstrdup(file);
-	in = real ? open_text(real) : NULL;
+	in = open_text(file);
 	if (!in)
 		die(LAB_USAGE, "%s: %m", file);
-	copy = xstrdup(real);
-	lab->folder = xstrdup(dirname(copy));
-	free(copy);
-
+	place_file(lab, file);
 	now.lab = lab;
 	lab->kernel = xstrdup(kernel);
 	now.guest.cpu = -1;
@@ -771,7 +767,7 @@ void config_read(struct lab *lab, const char *file, const char *kernel)
 	if (!lab->nr_guests)
 		die(LAB_USAGE, "%s: no guest is in it", file);
 	if (!lab->name) {
-		copy = xstrdup(real);
+		copy = xstrdup(lab->path);
 		lab->name = xstrdup(basename(copy));
 		free(copy);
 		if (strrchr(lab->name, '.') && strrchr(lab->name, '.') != lab->name)
@@ -782,5 +778,4 @@ void config_read(struct lab *lab, const char *file, const char *kernel)
 	}
 	for (i = 0; i < lab->nr_guests; i++)
 		fill_in(&lab->guest[i], kernel);
-	free(real);
 }

@@ -89,10 +89,9 @@ static const char *copy(int in, int out, const struct process *p,
 static void in_a_window(const struct lab *lab, const char *guest)
 {
 	char *self = place_tool("bin/" NAME);
-	char *file = realpath(lab->file, NULL);
 
-	execlp("xterm", "xterm", "-T", guest, "-e", self, "-f", file, "--run",
-	       lab->run, "console", guest, NULL);
+	execlp("xterm", "xterm", "-T", guest, "-e", self, "--run", lab->run,
+	       "console", guest, NULL);
 	die(LAB_FAILED, "xterm: %m");
 }
 
@@ -105,8 +104,9 @@ int console_verb(struct lab *lab, const struct options *opt, char **args)
 	sigset_t open;
 	int in, out;
 
-	if (!name || !lab_guest(lab, name) || args[1])
+	if (!name || args[1])
 		die(LAB_USAGE, "console: which guest of %s?", lab->file);
+	pick_guest(lab, name);
 	if (!process_read(lab, name, &p) || !process_alive(&p))
 		die(LAB_GONE, "%s: does not run", name);
 	if (opt->xterm)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* exec, and other ways to reach a guest. */
 #define _GNU_SOURCE
+#include <ctype.h>
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -14,10 +15,22 @@
 #define BEGIN_NS	30000000000LL	/* a guest that is busy may take so long */
 #define TICK_NS		20000000L
 
+/* As one word of a shell, whatever is in it. */
+static void quote(FILE *out, const char *word)
+{
+	fputc('\'', out);
+	for (; *word; word++) {
+		if (*word == '\'')
+			fputs("'\\'", out);
+		fputc(*word, out);
+	}
+	fputc('\'', out);
+}
+
 /* One word is a command line of the guest's shell; several stay words. */
 static char *make_command(char **args)
 {
-	char *text = NULL, *p;
+	char *text = NULL;
 	size_t len;
 	FILE *out;
 
@@ -25,13 +38,9 @@ static char *make_command(char **args)
 		return xstrdup(args[0]);
 	out = open_memstream(&text, &len);
 	for (; *args; args++) {
-		fputc('\'', out);
-		for (p = *args; *p; p++) {
-			if (*p == '\'')
-				fputs("'\\'", out);
-			fputc(*p, out);
-		}
-		fputs(args[1] ? "' " : "'", out);
+		quote(out, *args);
+		if (args[1])
+			fputc(' ', out);
 	}
 	fclose(out);
 	return text;
@@ -66,14 +75,14 @@ int exec_verb(struct lab *lab, const struct options *opt, char **args)
 	sigset_t open;
 	int ret;
 
-	if (!name || !lab_guest(lab, name))
-		die(LAB_USAGE, "exec: %s: no such guest in %s", name ?: "",
-		    lab->file);
+	if (!name)
+		die(LAB_USAGE, "exec: which guest of %s?", lab->file);
 	if (!args[1])
 		die(LAB_USAGE, "exec: a command is missing");
 	command = make_command(args + 1);
 	if (!*command)
 		die(LAB_USAGE, "exec: the command is empty");
+	pick_guest(lab, name);
 	switch (guest_state(lab, name)) {
 	case GUEST_DOWN:
 		die(LAB_GONE, "%s: is down; " NAME " up starts the lab", name);
@@ -115,19 +124,30 @@ static const char * const env_names[] = {
 
 static char *env_value(const struct lab *lab, size_t i)
 {
-	const char *base = strrchr(lab->file, '/');
-
 	switch (i) {
 	case 0:
 		return xasprintf("%s/uml", lab->live);
 	case 1:
-		return xasprintf("%s/%s", lab->folder, base ? base + 1 : lab->file);
+		return lab->path ? xstrdup(lab->path) : NULL;
 	case 2:
 		return xstrdup(lab->run);
 	default:
-		return strchr(lab->kernel, '/') ? realpath(lab->kernel, NULL) :
-		       xstrdup(lab->kernel);
+		return !lab->kernel ? NULL : strchr(lab->kernel, '/') ?
+		       path_canonical(lab->kernel) : xstrdup(lab->kernel);
 	}
+}
+
+/* Most need no quotes, and are read by people and by sed. */
+static void print_quoted(const char *word)
+{
+	const char *at = word;
+
+	while (isalnum((unsigned char)*at) || (*at && strchr("/._-+=:@%", *at)))
+		at++;
+	if (*at)
+		quote(stdout, word);
+	else
+		fputs(word, stdout);
 }
 
 #define NR_ENV (sizeof(env_names) / sizeof(*env_names))
@@ -139,9 +159,12 @@ int env_verb(struct lab *lab, const struct options *opt, char **args)
 	(void)opt;
 	if (*args)
 		die(LAB_USAGE, "%s: env takes no more words", *args);
+	lab_say_elsewhere(lab);
 	printf("export");
-	for (i = 0; i < NR_ENV; i++)
-		printf(" %s=%s", env_names[i], env_value(lab, i) ?: "");
+	for (i = 0; i < NR_ENV; i++) {
+		printf(" %s=", env_names[i]);
+		print_quoted(env_value(lab, i) ?: "");
+	}
 	putchar('\n');
 	return LAB_DONE;
 }

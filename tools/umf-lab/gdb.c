@@ -30,19 +30,16 @@ static char *find_scripts(const char *kernel)
 int gdb_verb(struct lab *lab, const struct options *opt, char **args)
 {
 	struct strings words = { 0 };
-	const char *name = args[0];
-	char *path, *kernel, *scripts;
+	const char *name = args[0], *kernel;
+	char *scripts;
 	struct process p;
 
 	(void)opt;
-	if (!name || !lab_guest(lab, name))
+	if (!name)
 		die(LAB_USAGE, "gdb: which guest of %s?", lab->file);
+	kernel = pick_guest(lab, name)->kernel;
 	if (!process_read(lab, name, &p) || !process_alive(&p))
 		die(LAB_GONE, "%s: does not run", name);
-	path = guest_file(lab, name, "kernel");
-	kernel = read_line_of(path);
-	if (!kernel)
-		die(LAB_FAILED, "%s: %m", path);
 	scripts = find_scripts(kernel);
 	strings_add(&words, xstrdup("gdb"));
 	strings_add(&words, xstrdup("-q"));

@@ -75,19 +75,29 @@ struct guest_conf {
 };
 
 struct lab {
-	char *file;		/* as given, for messages */
+	/* the record (record.c), or at `up` the lab file */
+	char *path;		/* of the lab file, canonical */
 	char *name;
-	char *folder;		/* of the file, absolute */
-	char *run;		/* the run folder, absolute */
-	char *live;		/* the live folder; place.c */
-	bool seeded;
+	char *folder;		/* of the file, canonical */
+	char *run;		/* the run folder, canonical */
 	uint64_t seed;
 	bool fencing;		/* guests reach a power switch */
 	char *kernel;		/* of guests that name none, as said */
-	struct strings said;	/* paths in the file, as said */
 	struct strings segment;
 	struct guest_conf *guest;
 	size_t nr_guests;
+
+	/* the tool's own */
+	char *file;		/* as given, for messages */
+	char *live;		/* the live folder; place.c */
+	bool seeded;
+	struct strings said;	/* paths in the file, as said */
+	bool recorded;		/* read from a record, not from a lab file */
+	bool up;		/* there is a live folder */
+	bool damaged;		/* … whose record cannot be read */
+	char *elsewhere;	/* another run folder of that file, which is up */
+	struct strings made;	/* made.c */
+	bool made_folder;
 };
 
 /* Ends the tool with one line if the file is wrong. */
@@ -96,17 +106,88 @@ struct guest_conf *lab_guest(struct lab *lab, const char *name);
 /* Is @name fit for files, sockets and command lines? */
 bool name_is_good(const char *name);
 
+/* ---- path.c ---- */
+
+/*
+ * Absolute, without links, dots and doubled slashes; what is not there yet is
+ * kept as said. NULL: the current folder is gone.
+ */
+char *path_canonical(const char *path);
+/* The rest of @path behind @folder, both canonical; NULL: it is not below. */
+const char *path_below(const char *path, const char *folder);
+/* Is a relative path what it looks like: no ".", "..", nor empty parts? */
+bool path_is_plain(const char *name);
+
+/* ---- record.c ---- */
+
+struct json_t;
+
+/* NULL, and a line, if it cannot be. */
+struct json_t *record_make(const struct lab *lab);
+/* The whole of it or nothing; false, and a line, if it cannot be. */
+bool record_write(const struct json_t *record, const char *path);
+/* False, and @lab is as before, if it is none, or another run folder's. */
+bool record_take(struct lab *lab, const struct json_t *record);
+/* As it is for a lab that was copied, folder and all; NULL: it was not. */
+struct json_t *record_move(const struct json_t *record, const char *run);
+/* Of the lab that is up, in its live folder. */
+bool record_save(const struct lab *lab);
+bool record_read(struct lab *lab);
+
+/* ---- made.c: files in the run folder that a lab has made ---- */
+
+/* @take: and what the lab was that was up last. */
+void made_read(struct lab *lab, bool take);
+bool made_write(const struct lab *lab);
+bool made_is(const struct lab *lab, const char *path);
+/* Is about to be made; nothing if somebody's file is there. */
+void made_claim(struct lab *lab, const char *path);
+/* Removes the file if the lab has made it, and its name. */
+bool made_remove(struct lab *lab, const char *path);
+/* All of them, snapshots too, and the folder if that is the lab's and empty then. */
+void made_wipe(struct lab *lab);
+
+/* ---- lab.c: which lab is meant ---- */
+
+/* Finds the lab of -f and --run, or of the current folder, and reads its record. */
+void lab_find(struct lab *lab, const char *file, const char *run);
+/* With each lab of this user that is up. */
+void lab_each(void (*with)(struct lab *lab, void *arg), void *arg);
+/* The one *.lab here; NULL: *@n are. */
+char *lab_only_file(size_t *n);
+__attribute__((noreturn)) void lab_no_file(size_t n);
+/* Takes the lab's lock, and ends what one that was killed has left half done. */
+void lab_lock(struct lab *lab, const char *verb);
+/* These end the tool. */
+void lab_need_record(const struct lab *lab);
+void lab_need_up(const struct lab *lab);
+void lab_need_ended(const struct lab *lab);
+void lab_say_elsewhere(const struct lab *lab);
+/* Guests that the live folder has and the record has not. */
+void lab_add_found(struct lab *lab);
+/* The guest of that name. Ends the tool if there is none. */
+struct guest_conf *pick_guest(struct lab *lab, const char *name);
+/* The guests that @args name; all of them if it names none. Ends the tool. */
+void pick_guests(struct lab *lab, char **args, struct guest_conf ***list,
+		 size_t *n);
+
 /* ---- place.c: folders, lock ---- */
 
 /*
  * The run folder, beside the lab file, keeps what outlives the lab: logs,
  * deltas, images. The live folder, on tmpfs and for the user alone, has what
- * ends with it: segments, links, consoles, UML's own folder, records of
- * processes.
+ * ends with it: the record, segments, links, consoles, UML's own folder,
+ * records of processes.
  */
-void place_find(struct lab *lab, const char *run);
+/* lab->file, path, folder. */
+void place_file(struct lab *lab, const char *file);
+/* Those, and run, live, up; @file or @run may be NULL. */
+void place_find(struct lab *lab, const char *file, const char *run);
+char *place_base(void);			/* of all live folders */
 bool place_is_live(const struct lab *lab);
-void place_make(struct lab *lab);
+/* False, and a line, if they cannot be made. */
+bool place_make_run(struct lab *lab);
+bool place_make(const struct lab *lab);
 void place_remove(struct lab *lab);	/* the live folder */
 /* Only one up, down or the like at a time; the line says who has it. */
 void place_lock(struct lab *lab, const char *verb);
@@ -157,6 +238,10 @@ bool start_guest(const struct lab *lab, const struct guest_conf *guest, int cpu,
 		 uint64_t seed);
 /* The files that guests write and that are there, each once. */
 void start_files(const struct lab *lab, struct strings *files);
+/* Is that a file that a guest writes, or `up` makes? */
+bool start_writes(const struct lab *lab, const char *path);
+/* Claims what is to be made (made.c). */
+void start_claim(struct lab *lab);
 int start_cpu(const struct guest_conf *guest, size_t turn);
 
 /* ---- setup.c ---- */
@@ -164,14 +249,19 @@ int start_cpu(const struct guest_conf *guest, size_t turn);
 /* Runs the guests' setup scripts: 0; 1 and what was wrong; -EINTR. */
 int setup_guests(const struct lab *lab, struct guest_conf **list, size_t n,
 		 int64_t end, bool quiet, const sigset_t *open);
+char *setup_log(const struct lab *lab, const char *guest);
 
 /* ---- power.c: the lab's power switch ---- */
 
 /* The console that reaches it from the guest, one way each; NULL-terminated. */
 extern const char * const power_fifos[];
-/* Starts the process; the guests come after it. */
-void power_start(const struct lab *lab);
+/* Starts the process; the guests come after it. False, and a line, if it cannot be. */
+bool power_start(const struct lab *lab);
 void power_stop(const struct lab *lab);
+/* Its record; false: there is none. */
+bool power_read(const struct lab *lab, struct process *p);
+bool power_is_alive(const struct lab *lab);
+char *power_log(const struct lab *lab);
 int power_verb(struct lab *lab, const struct options *opt, char **args);
 
 /* ---- agent.c ---- */
@@ -202,6 +292,21 @@ void agent_close(struct agent *agent);
  */
 bool lose_begin(const struct process *p);
 bool lose_end(const struct process *p);
+
+/* ---- snapshot.c, rollback.c ---- */
+
+/* @name "": the folder of all. */
+char *snapshot_path(const struct lab *lab, const char *name);
+/* A file's name in an index; and the file, NULL: it is none of this lab's. */
+char *snapshot_file_name(const struct lab *lab, const char *path);
+char *snapshot_file_path(struct lab *lab, const char *name);
+/* False, and a line, if it failed; false if a signal came. */
+bool copy_file(const char *from, const char *to, const sigset_t *open);
+void snapshot_wipe(struct lab *lab);
+/* Lets guests go on that one froze which was killed. */
+void snapshot_recover(const struct lab *lab);
+/* Ends one that was killed, or undoes it. */
+void rollback_recover(struct lab *lab);
 
 /* ---- up.c, exec.c, … : verbs ---- */
 
@@ -251,8 +356,5 @@ __attribute__((format(printf, 1, 2))) void say(const char *fmt, ...);
 __attribute__((noreturn, format(printf, 2, 3)))
 void die(int status, const char *fmt, ...);
 void strings_add(struct strings *list, char *s);	/* takes it over */
-/* The guests that @args name; all of them if it names none. Ends the tool. */
-void pick_guests(struct lab *lab, char **args, struct guest_conf ***list,
-		 size_t *n);
 
 #endif /* __UMF_LAB_H */

@@ -50,29 +50,6 @@ void strings_add(struct strings *list, char *s)
 	list->s[list->n++] = s;
 }
 
-void pick_guests(struct lab *lab, char **args, struct guest_conf ***list,
-		 size_t *n)
-{
-	size_t i;
-
-	*list = xrealloc(NULL, (lab->nr_guests + 1) * sizeof(**list));
-	*n = 0;
-	for (; *args; args++) {
-		struct guest_conf *guest = lab_guest(lab, *args);
-
-		if (!guest)
-			die(LAB_USAGE, "%s: no such guest in %s", *args, lab->file);
-		for (i = 0; i < *n; i++)
-			if ((*list)[i] == guest)
-				die(LAB_USAGE, "%s: named twice", *args);
-		(*list)[(*n)++] = guest;
-	}
-	if (*n)
-		return;
-	for (; *n < lab->nr_guests; ++*n)
-		(*list)[*n] = &lab->guest[*n];
-}
-
 static int check_verb(struct lab *lab, const struct options *opt, char **args)
 {
 	if (*args)
@@ -83,32 +60,56 @@ static int check_verb(struct lab *lab, const struct options *opt, char **args)
 	return LAB_DONE;
 }
 
+/* What a verb goes by: the lab file as it is, or the record of the lab that is up. */
+enum source { NOTHING, LAB_FILE, RECORD };
+
 static const struct verb {
 	const char *name;
 	int (*run)(struct lab *lab, const struct options *opt, char **args);
+	enum source source;
 	bool takes_file;	/* the word behind it may be the lab file */
 	const char *args, *help;
 } verbs[] = {
-	{ "check", check_verb, true, "[<file>]", "says what is wrong with the lab file" },
-	{ "up", up_verb, true, "[<file>]", "starts all guests and waits until they are ready" },
-	{ "down", down_verb, true, "[<file>]", "powers them off, or kills those that do not" },
-	{ "status", status_verb, true, "[<file>]", "one line a guest" },
-	{ "exec", exec_verb, false, "<guest> <command>...", "runs a command in a guest" },
-	{ "restart", restart_verb, false, "[<guest>...]", "down and up again" },
-	{ "kill", kill_verb, false, "<guest>...", "as a power cut" },
-	{ "freeze", freeze_verb, false, "[--lose] <guest>...", "stops all of its processes" },
-	{ "thaw", thaw_verb, false, "<guest>...", "lets them go on" },
-	{ "power", power_verb, false, "on|off|status [<guest>...]", "what the power switch does, by hand" },
-	{ "wait", wait_verb, false, "[ended] [<guest>...]", "until they are ready, or have ended" },
-	{ "logs", logs_verb, false, "[<guest>...]", "what the consoles said" },
-	{ "console", console_verb, false, "<guest>", "a shell in a guest, on this terminal; Ctrl-] leaves it" },
-	{ "snapshot", snapshot_verb, false, "[<name>]", "copies all disks as they are at one instant, or lists copies" },
-	{ "rollback", rollback_verb, false, "<name>", "puts them back; guests that run are started anew" },
-	{ "gdb", gdb_verb, false, "<guest> [<option of gdb>...]", "a debugger on its kernel" },
-	{ "pack", pack_verb, false, "[<file>]", "one file with all that the lab takes" },
-	{ "unpack", unpack_verb, false, "<file> [<folder>]", "makes such a file a lab again" },
-	{ "fault", fault_verb, false, "<guest>[,...] <verb>...", "mconsole-fault, for guests of the lab" },
-	{ "env", env_verb, false, "", "prints UML_DIR, for other tools to find the guests" },
+	{ "check", check_verb, LAB_FILE, true, "[<file>]",
+	  "says what is wrong with the lab file" },
+	{ "up", up_verb, LAB_FILE, true, "[<file>]",
+	  "starts all guests and waits until they are ready" },
+	{ "down", down_verb, RECORD, true, "[<file>]",
+	  "powers them off, or kills those that do not" },
+	{ "status", status_verb, RECORD, true, "[<file>]",
+	  "one line a guest" },
+	{ "exec", exec_verb, RECORD, false, "<guest> <command>...",
+	  "runs a command in a guest" },
+	{ "restart", restart_verb, RECORD, false, "[<guest>...]",
+	  "down and up again" },
+	{ "kill", kill_verb, RECORD, false, "<guest>...",
+	  "as a power cut" },
+	{ "freeze", freeze_verb, RECORD, false, "[--lose] <guest>...",
+	  "stops all of its processes" },
+	{ "thaw", thaw_verb, RECORD, false, "<guest>...",
+	  "lets them go on" },
+	{ "power", power_verb, RECORD, false, "on|off|status [<guest>...]",
+	  "what the power switch does, by hand" },
+	{ "wait", wait_verb, RECORD, false, "[ended] [<guest>...]",
+	  "until they are ready, or have ended" },
+	{ "logs", logs_verb, RECORD, false, "[<guest>...]",
+	  "what the consoles said" },
+	{ "console", console_verb, RECORD, false, "<guest>",
+	  "a shell in a guest, on this terminal; Ctrl-] leaves it" },
+	{ "snapshot", snapshot_verb, RECORD, false, "[<name>]",
+	  "copies all disks as they are at one instant, or lists copies" },
+	{ "rollback", rollback_verb, RECORD, false, "<name>",
+	  "puts them back; guests that run are started anew" },
+	{ "gdb", gdb_verb, RECORD, false, "<guest> [<option of gdb>...]",
+	  "a debugger on its kernel" },
+	{ "pack", pack_verb, LAB_FILE, false, "[<file>]",
+	  "one file with all that the lab takes" },
+	{ "unpack", unpack_verb, NOTHING, false, "<file> [<folder>]",
+	  "makes such a file a lab again" },
+	{ "fault", fault_verb, RECORD, false, "<guest>[,...] <verb>...",
+	  "mconsole-fault, for guests of the lab" },
+	{ "env", env_verb, RECORD, false, "",
+	  "prints UML_DIR, for other tools to find the guests" },
 };
 
 #define NR_VERBS (sizeof(verbs) / sizeof(*verbs))
@@ -239,23 +240,35 @@ static int parse_options(struct options *opt, int argc, char **argv)
 	return optind;
 }
 
-static const char *find_file(void)
+/* What `env` and `fault` say goes together. */
+static void take_environment(void)
 {
-	glob_t found;
+	const char *said = getenv("UMF_LAB");
 
-	if (file)
-		return file;
-	file = getenv("UMF_LAB");
-	if (file && *file) {
-		/* what `env` and `fault` say goes together */
-		run = run ?: getenv("UMF_LAB_RUN");
-		kernel = kernel ?: getenv("UMF_LAB_KERNEL");
-		return file;
+	if (file || !said || !*said)
+		return;
+	file = said;
+	run = run ?: getenv("UMF_LAB_RUN");
+	kernel = kernel ?: getenv("UMF_LAB_KERNEL");
+}
+
+static void find_lab(struct lab *lab, enum source source)
+{
+	size_t n;
+
+	if (source == NOTHING)
+		return;
+	take_environment();
+	if (source == RECORD) {
+		lab_find(lab, file, run);
+		lab->kernel = lab->kernel ?: xstrdup(kernel ?: "6.12");
+		return;
 	}
-	if (glob("*.lab", 0, NULL, &found) || found.gl_pathc != 1)
-		die(LAB_USAGE, "which lab file? -f FILE or UMF_LAB names it; there is %s here",
-		    found.gl_pathc > 1 ? "more than one *.lab" : "no *.lab");
-	return found.gl_pathv[0];
+	file = file ?: lab_only_file(&n);
+	if (!file)
+		lab_no_file(n);
+	config_read(lab, file, kernel ?: "6.12");
+	place_find(lab, file, run);
 }
 
 int main(int argc, char **argv)
@@ -289,11 +302,7 @@ int main(int argc, char **argv)
 		args--;
 		args += parse_options(&opt, argc, args);
 	}
-	if (verb->run != unpack_verb) {
-		file = find_file();
-		config_read(&lab, file, kernel ?: "6.12");
-		place_find(&lab, run);
-	}
+	find_lab(&lab, verb->source);
 	ret = verb->run(&lab, &opt, args);
 	if (fclose(stdout)) {
 		perror(NAME ": cannot write");

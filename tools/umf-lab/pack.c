@@ -123,14 +123,17 @@ static void put_run(struct pack *pack, const char *base)
 {
 	const struct lab *lab = pack->lab;
 	struct strings files = { 0 };
-	size_t i, len = strlen(lab->run);
+	const char *name;
+	size_t i;
 	char *as;
 
 	start_files(lab, &files);
+	strings_add(&files, xasprintf("%s/umf-lab.json", lab->run));
 	for (i = 0; i < files.n; i++) {
-		if (strncmp(files.s[i], lab->run, len) || files.s[i][len] != '/')
+		name = path_below(files.s[i], lab->run);
+		if (!name || access(files.s[i], F_OK))
 			continue;
-		as = xasprintf("%s.run%s", base, files.s[i] + len);
+		as = xasprintf("%s.run/%s", base, name);
 		put(pack, files.s[i], as);
 		free(as);
 	}
@@ -262,16 +265,12 @@ int pack_verb(struct lab *lab, const struct options *opt, char **args)
 	struct pack pack = { 0 };
 	char *out, *part;
 	sigset_t open;
-	size_t i;
 	bool ok;
 
 	if (*args && args[1])
 		die(LAB_USAGE, "%s: pack takes one file", args[1]);
-	place_lock(lab, "pack");
-	for (i = 0; i < lab->nr_guests; i++)
-		if (guest_state(lab, lab->guest[i].name) > GUEST_ENDED)
-			die(LAB_FAILED, "%s: guest %s runs; " NAME " down first",
-			    lab->file, lab->guest[i].name);
+	lab_lock(lab, "pack");
+	lab_need_ended(lab);
 	out = *args ? xstrdup(*args) :
 	      xasprintf("%s.%s", lab->name, opt->iso ? "iso" :
 			is_here("zstd") ? "tar.zst" : "tar.gz");

@@ -3,18 +3,22 @@
  * Where a lab lives.
  *
  *	<lab file without its ending>.run/	the run folder
+ *		umf-lab.json			what was made (made.c)
  *		<guest>.log <guest>-umfa.cow …
  *	/dev/shm/umf-lab-<uid>/			0700, ours
- *		<lab>-<hash>.lock		held by up, down and the like
- *		<lab>-<hash>/			the live folder
+ *		<run>-<hash>.lock		held by up, down and the like
+ *		<run>-<hash>/			the live folder
+ *			lab.json		the record (record.c)
  *			seg/ link/ uml/ guest/<guest>/
  *
- * The hash is that of the run folder's path: a lab that is copied, or has
- * another run folder, is another lab. A guest inherits the lock for as long as
- * it takes to write its record and to exec, so whoever has the lock knows of
- * every process there is.
+ * <run> is the run folder's name without its ending, and the hash that of its
+ * path: nothing else says which lab it is. One that is copied, or has another
+ * run folder, is another lab, and a run folder has one lab at a time. A guest
+ * inherits the lock for as long as it takes to write its record and to exec, so
+ * whoever has the lock knows of every process there is.
  */
 #define _GNU_SOURCE
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
@@ -60,62 +64,90 @@ static uint32_t hash(const char *text)
 	return h;
 }
 
-static char *base_folder(void)
-{
-	const char *dir = getenv("XDG_RUNTIME_DIR");
-
-	if (!access("/dev/shm", W_OK))
-		return xasprintf("/dev/shm/umf-lab-%u", getuid());
-	if (!dir || *dir != '/')
-		die(LAB_FAILED, "/dev/shm cannot be written, and there is no XDG_RUNTIME_DIR");
-	return xasprintf("%s/umf-lab", dir);
-}
-
-static void make_folder(const char *path, mode_t mode)
-{
-	if (mkdir(path, mode) && errno != EEXIST)
-		die(LAB_FAILED, "%s: %m", path);
-}
-
-/* The folder is in a place where everybody may make one. */
-static void make_own_folder(const char *path)
+/* It is in a place where everybody may make one: another's is not read, either. */
+static void need_own(const char *path)
 {
 	struct stat st;
 
-	make_folder(path, 0700);
-	if (lstat(path, &st))
-		die(LAB_FAILED, "%s: %m", path);
-	if (!S_ISDIR(st.st_mode) || st.st_uid != getuid() || st.st_mode & 077)
+	if (lstat(path, &st)) {
+		if (errno != ENOENT)
+			die(LAB_FAILED, "%s: %m", path);
+	} else if (!S_ISDIR(st.st_mode) || st.st_uid != getuid() || st.st_mode & 077) {
 		die(LAB_FAILED, "%s: must be a folder that only you can use; remove it",
 		    path);
+	}
 }
 
-void place_find(struct lab *lab, const char *run)
+char *place_base(void)
 {
-	char *file, *base, *dot, real[PATH_MAX];
+	const char *dir = getenv("XDG_RUNTIME_DIR");
+	char *path;
 
-	if (run) {
-		lab->run = *run == '/' ? xstrdup(run) : NULL;
-		if (!lab->run && getcwd(real, sizeof(real)))
-			lab->run = xasprintf("%s/%s", real, run);
-	} else {
-		file = xstrdup(lab->file);
-		base = basename(file);
+	if (!access("/dev/shm", W_OK))
+		path = xasprintf("/dev/shm/umf-lab-%u", getuid());
+	else if (dir && *dir == '/')
+		path = xasprintf("%s/umf-lab", dir);
+	else
+		die(LAB_FAILED, "/dev/shm cannot be written, and there is no XDG_RUNTIME_DIR");
+	need_own(path);
+	return path;
+}
+
+void place_file(struct lab *lab, const char *file)
+{
+	char *copy;
+
+	lab->file = xstrdup(file);
+	lab->path = path_canonical(file);
+	if (!lab->path)
+		die(LAB_USAGE, "%s: %m", file);
+	copy = xstrdup(lab->path);
+	lab->folder = xstrdup(dirname(copy));
+	free(copy);
+}
+
+/* "t" of ".../t.run", with characters that are good in paths everywhere. */
+static char *short_name(const char *run)
+{
+	char *copy = xstrdup(run), *base = basename(copy), *name, *at;
+	size_t len = strlen(base);
+
+	if (len > 4 && !strcmp(base + len - 4, ".run"))
+		base[len - 4] = '\0';
+	name = xstrndup(base, NAME_LEN);
+	for (at = name; *at; at++)
+		if (!isalnum((unsigned char)*at) && !strchr(at == name ? "_" : "-_.", *at))
+			*at = '_';
+	free(copy);
+	return name;
+}
+
+void place_find(struct lab *lab, const char *file, const char *run)
+{
+	char *base, *dot, *name, *said = NULL;
+
+	if (file)
+		place_file(lab, file);
+	if (!run) {
+		name = xstrdup(lab->file);
+		base = basename(name);
 		dot = strrchr(base, '.');
 		if (dot && dot != base)
 			*dot = '\0';
-		lab->run = xasprintf("%s/%s.run", lab->folder, base);
-		free(file);
+		said = xasprintf("%s/%s.run", lab->folder, base);
+		free(name);
 	}
+	lab->run = path_canonical(run ?: said);
 	if (!lab->run || strpbrk(lab->run, ", \t\n\"'"))
-		die(LAB_USAGE, "%s: the run folder's path must have no blanks, commas or quotes; --run gives another",
-		    lab->run ?: run);
-	if (realpath(lab->run, real)) {
-		free(lab->run);
-		lab->run = xstrdup(real);
-	}
-	base = base_folder();
-	lab->live = xasprintf("%s/%s-%08x", base, lab->name, hash(lab->run));
+		die(LAB_USAGE,
+		    "%s: the run folder's path must have no blanks, commas or quotes; %s",
+		    lab->run ?: run ?: said, "--run gives another");
+	free(said);
+	base = place_base();
+	name = short_name(lab->run);
+	lab->live = xasprintf("%s/%s-%08x", base, name, hash(lab->run));
+	lab->up = place_is_live(lab);
+	free(name);
 	free(base);
 }
 
@@ -124,25 +156,43 @@ bool place_is_live(const struct lab *lab)
 	return !access(lab->live, F_OK);
 }
 
-void place_make(struct lab *lab)
+static bool make_folder(const char *path, mode_t mode)
+{
+	if (!mkdir(path, mode) || errno == EEXIST)
+		return true;
+	say("%s: %m", path);
+	return false;
+}
+
+bool place_make_run(struct lab *lab)
+{
+	if (!mkdir(lab->run, 0777))
+		lab->made_folder = true;
+	else if (errno != EEXIST)
+		say("%s: %m", lab->run);
+	else
+		return true;
+	return lab->made_folder;
+}
+
+bool place_make(const struct lab *lab)
 {
 	static const char * const parts[] = { "seg", "link", "uml", "guest" };
+	bool ok = make_folder(lab->live, 0700);
 	char *path;
 	size_t i;
 
-	remove_tree(lab->live);
-	make_folder(lab->run, 0777);
-	make_folder(lab->live, 0700);
-	for (i = 0; i < sizeof(parts) / sizeof(*parts); i++) {
+	for (i = 0; ok && i < sizeof(parts) / sizeof(*parts); i++) {
 		path = xasprintf("%s/%s", lab->live, parts[i]);
-		make_folder(path, 0700);
+		ok = make_folder(path, 0700);
 		free(path);
 	}
-	for (i = 0; i < lab->nr_guests; i++) {
+	for (i = 0; ok && i < lab->nr_guests; i++) {
 		path = xasprintf("%s/guest/%s", lab->live, lab->guest[i].name);
-		make_folder(path, 0700);
+		ok = make_folder(path, 0700);
 		free(path);
 	}
+	return ok;
 }
 
 static int remove_one(const char *path, const struct stat *st, int type,
@@ -177,6 +227,7 @@ void place_remove(struct lab *lab)
 {
 	remove_tree(lab->live);
 	remove_lock();
+	lab->up = false;
 }
 
 /* Opens the lock file and takes it; -1: somebody has it, or it was removed. */
@@ -206,10 +257,12 @@ void place_lock(struct lab *lab, const char *verb)
 {
 	const struct timespec pause = { .tv_nsec = 20000000 };
 	int64_t end = now_ns() + LOCK_WAIT_NS;
-	char *base = base_folder(), *path, who[64] = "";
+	char *base = place_base(), *path, who[64] = "";
 	int fd, len, busy;
 
-	make_own_folder(base);
+	if (mkdir(base, 0700) && errno != EEXIST)
+		die(LAB_FAILED, "%s: %m", base);
+	need_own(base);
 	path = xasprintf("%s.lock", lab->live);
 	for (;;) {
 		busy = -1;

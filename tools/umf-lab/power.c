@@ -48,6 +48,11 @@ static char *record_path(const struct lab *lab)
 	return xasprintf("%s/power.pid", lab->live);
 }
 
+char *power_log(const struct lab *lab)
+{
+	return xasprintf("%s/power.log", lab->run);
+}
+
 static bool is_on(const struct lab *lab, const struct guest_conf *guest)
 {
 	struct process p;
@@ -68,8 +73,7 @@ static bool turn_on(const struct lab *lab, const struct guest_conf *guest)
 		pid = fork();
 		if (!pid) {
 			execl("/proc/self/exe", NAME, "-f", lab->file, "--run",
-			      lab->run, "--kernel", lab->kernel, "power", "on",
-			      guest->name, NULL);
+			      lab->run, "power", "on", guest->name, NULL);
 			_exit(127);
 		}
 		if (pid < 0 || waitpid(pid, &status, 0) != pid)
@@ -213,51 +217,74 @@ __attribute__((noreturn)) static void serve(struct lab *lab)
 	}
 }
 
-void power_start(const struct lab *lab)
+static bool make_fifos(const struct lab *lab)
 {
-	char *record = record_path(lab), *log = xasprintf("%s/power.log", lab->run);
+	bool ok = true;
 	char *path;
-	sigset_t none;
 	size_t i, k;
-	pid_t pid;
-	int fd;
 
-	for (i = 0; i < lab->nr_guests; i++)
-		for (k = 0; power_fifos[k]; k++) {
+	for (i = 0; ok && i < lab->nr_guests; i++)
+		for (k = 0; ok && power_fifos[k]; k++) {
 			path = guest_file(lab, lab->guest[i].name, power_fifos[k]);
-			if (mkfifo(path, 0600) && errno != EEXIST)
-				die(LAB_FAILED, "%s: %m", path);
+			ok = !mkfifo(path, 0600) || errno == EEXIST;
+			if (!ok)
+				say("%s: %m", path);
 			free(path);
 		}
-	fd = open(log, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-	if (fd < 0)
-		die(LAB_FAILED, "%s: %m", log);
-	pid = fork();
+	return ok;
+}
+
+bool power_start(const struct lab *lab)
+{
+	char *record = record_path(lab), *log = power_log(lab);
+	sigset_t none;
+	pid_t pid = -1;
+	int fd = -1;
+
+	if (make_fifos(lab))
+		fd = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+	if (fd >= 0)
+		pid = fork();
 	if (!pid) {
 		setsid();
 		sigemptyset(&none);
 		sigprocmask(SIG_SETMASK, &none, NULL);
 		if (!process_write(record) && dup2(fd, 1) >= 0 && dup2(fd, 2) >= 0)
 			execl("/proc/self/exe", NAME, "-f", lab->file, "--run",
-			      lab->run, "--kernel", lab->kernel, "power",
-			      "serve", NULL);
+			      lab->run, "power", "serve", NULL);
 		_exit(127);
 	}
 	if (pid < 0)
-		die(LAB_FAILED, "the power switch cannot be started: %m");
-	close(fd);
+		say("%s: the power switch cannot be started: %m", log);
+	if (fd >= 0)
+		close(fd);
 	free(record);
 	free(log);
+	return pid > 0;
+}
+
+bool power_read(const struct lab *lab, struct process *p)
+{
+	char *record = record_path(lab);
+	bool ok = process_read_from(record, p);
+
+	free(record);
+	return ok;
+}
+
+bool power_is_alive(const struct lab *lab)
+{
+	struct process p;
+
+	return power_read(lab, &p) && process_alive(&p);
 }
 
 void power_stop(const struct lab *lab)
 {
-	char *record = record_path(lab);
 	struct process p;
 
-	if (process_read_from(record, &p))
+	if (power_read(lab, &p))
 		process_kill(&p);
-	free(record);
 }
 
 /* ---- by hand ---- */
@@ -270,7 +297,7 @@ int power_verb(struct lab *lab, const struct options *opt, char **args)
 
 	(void)opt;
 	if (*args && !strcmp(*args, "serve")) {
-		if (!lab->fencing || !place_is_live(lab))
+		if (!lab->fencing || !lab->up)
 			die(LAB_FAILED, "%s: has no power switch, or is not up",
 			    lab->file);
 		serve(lab);
@@ -278,6 +305,8 @@ int power_verb(struct lab *lab, const struct options *opt, char **args)
 	if (!*args || (strcmp(*args, "on") && strcmp(*args, "off") &&
 		       strcmp(*args, "status")))
 		die(LAB_USAGE, "power %s: must be on, off or status", *args ?: "");
+	if (!strcmp(*args, "on"))
+		lab_lock(lab, "power");
 	pick_guests(lab, args + 1, &list, &n);
 	if (!strcmp(*args, "off")) {
 		up_end_guests(lab, list, n);
@@ -286,9 +315,7 @@ int power_verb(struct lab *lab, const struct options *opt, char **args)
 			printf("%s %s\n", list[i]->name,
 			       is_on(lab, list[i]) ? "on" : "off");
 	} else {
-		place_lock(lab, "power");
-		if (!place_is_live(lab))
-			die(LAB_FAILED, "%s: is not up", lab->file);
+		lab_need_up(lab);
 		for (i = 0; i < n; i++)
 			if (!is_on(lab, list[i]) && !up_one(lab, list[i]))
 				ret = LAB_FAILED;

@@ -18,7 +18,7 @@
 
 #define BEGIN_NS	30000000000LL
 
-static char *setup_log(const struct lab *lab, const char *guest)
+char *setup_log(const struct lab *lab, const char *guest)
 {
 	return xasprintf("%s/%s.setup.log", lab->run, guest);
 }

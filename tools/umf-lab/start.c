@@ -59,20 +59,21 @@ static char *image_path(const struct lab *lab, const struct guest_conf *guest,
 			 disk->backing ? "cow" : "img");
 }
 
-static void add_file(struct strings *files, char *path)
+/* @all: those that are not there yet, too. */
+static void add_file(struct strings *files, char *path, bool all)
 {
 	size_t i;
 
 	for (i = 0; i < files->n; i++)
 		if (!strcmp(files->s[i], path))
 			break;
-	if (i < files->n || access(path, F_OK))
+	if (i < files->n || (!all && access(path, F_OK)))
 		free(path);
 	else
 		strings_add(files, path);
 }
 
-void start_files(const struct lab *lab, struct strings *files)
+static void list_files(const struct lab *lab, struct strings *files, bool all)
 {
 	const struct guest_conf *guest;
 	size_t i;
@@ -80,12 +81,38 @@ void start_files(const struct lab *lab, struct strings *files)
 	for (guest = lab->guest; guest < lab->guest + lab->nr_guests; guest++) {
 		if (guest->rootfs_disk)
 			add_file(files, xasprintf("%s/%s.root.cow", lab->run,
-						  guest->name));
+						  guest->name), all);
 		for (i = 0; i < guest->nr_disks; i++)
-			if (!guest->disk[i].ro)
+			if (!guest->disk[i].ro || (all && guest->disk[i].size))
 				add_file(files, image_path(lab, guest,
-							   &guest->disk[i]));
+							   &guest->disk[i]), all);
 	}
+}
+
+void start_files(const struct lab *lab, struct strings *files)
+{
+	list_files(lab, files, false);
+}
+
+bool start_writes(const struct lab *lab, const char *path)
+{
+	struct strings files = { 0 };
+	size_t i;
+
+	list_files(lab, &files, true);
+	for (i = 0; i < files.n && strcmp(files.s[i], path); i++)
+		;
+	return i < files.n;
+}
+
+void start_claim(struct lab *lab)
+{
+	struct strings files = { 0 };
+	size_t i;
+
+	list_files(lab, &files, true);
+	for (i = 0; i < files.n; i++)
+		made_claim(lab, files.s[i]);
 }
 
 /* Deltas are made by the driver. */
@@ -364,67 +391,96 @@ static bool wait_exec(int fd, const char *guest)
 	return !all;
 }
 
-static void note(const struct lab *lab, const char *guest, const char *name,
-		 const char *text)
+static bool note(const struct lab *lab, const char *guest, const char *name,
+		 int value)
 {
 	char *path = guest_file(lab, guest, name);
 	FILE *out = fopen(path, "we");
+	bool ok = out;
 
-	if (!out || fprintf(out, "%s\n", text) < 0 || fclose(out))
-		die(LAB_FAILED, "%s: %m", path);
+	if (out) {
+		fprintf(out, "%d\n", value);
+		ok = !(ferror(out) | fclose(out));
+	}
+	if (!ok)
+		say("%s: %m", path);
 	free(path);
+	return ok;
+}
+
+/* Forks it and waits until it is the guest; false, and a line, if it never is. */
+static bool run_guest(const struct lab *lab, const struct guest_conf *guest, int cpu,
+		      struct strings *words, const int *fifos)
+{
+	char *record = guest_file(lab, guest->name, "pid");
+	char *log = guest_log(lab, guest->name);
+	int pipe[2], fd;
+	bool ok = false;
+	pid_t pid = -1;
+
+	unlink(record);
+	if (pipe2(pipe, O_CLOEXEC)) {
+		say("%s: %m", guest->name);
+	} else {
+		/* out of the way of the guest's own, as the FIFOs are */
+		fd = fcntl(pipe[1], F_DUPFD_CLOEXEC, 100);
+		close(pipe[1]);
+		pid = fork();
+		if (!pid)
+			become_guest(record, log, fifos, nr_fifos(lab), cpu,
+				     words, fd);
+		if (pid < 0)
+			say("%s: %m", guest->name);
+		close(fd);
+		ok = pid > 0 && wait_exec(pipe[0], guest->name);
+		close(pipe[0]);
+	}
+	free(log);
+	free(record);
+	return ok;
+}
+
+static bool is_too_long(const struct lab *lab, const struct guest_conf *guest,
+			const struct strings *words)
+{
+	size_t w, len = 0;
+
+	for (w = 1; w < words->n; w++)
+		len += strlen(words->s[w]) + 3;
+	if (len > COMMAND_LINE)
+		say("%s: guest %s: its command line has %zu bytes, %zu more than a kernel takes; %s",
+		    lab->file, guest->name, len, len - COMMAND_LINE,
+		    "shorter paths, or fewer faults");
+	return len > COMMAND_LINE;
 }
 
 bool start_guest(const struct lab *lab, const struct guest_conf *guest, int cpu,
 		 uint64_t seed)
 {
-	char *record = guest_file(lab, guest->name, "pid");
 	char *ready = guest_file(lab, guest->name, "ready");
 	char *uml = xasprintf("%s/uml/%s", lab->live, guest->name);
-	char *log = guest_log(lab, guest->name), *text;
 	struct strings words = { 0 };
-	int fifos[NR_FIFOS], pipe[2], i;
-	size_t w, len = 0;
-	bool ok = false;
-	pid_t pid;
+	int fifos[NR_FIFOS], i;
+	bool ok;
 
 	make_words(lab, guest, seed, &words);
-	for (w = 1; w < words.n; w++)
-		len += strlen(words.s[w]) + 3;
-	if (len > COMMAND_LINE) {
-		say("%s: guest %s: its command line has %zu bytes, %zu more than a kernel takes; shorter paths, or fewer faults",
-		    lab->file, guest->name, len, len - COMMAND_LINE);
-		return false;
-	}
+	ok = !is_too_long(lab, guest, &words);
 	strings_add(&words, NULL);
 	memset(fifos, -1, sizeof(fifos));
-	unlink(ready);
-	unlink(record);
-	remove_tree(uml);
-	text = xasprintf("%d", cpu);
-	note(lab, guest->name, "cpu", text);
-	free(text);
-	note(lab, guest->name, "kernel", guest->kernel);
-	if (open_fifos(lab, guest->name, fifos) && !pipe2(pipe, O_CLOEXEC)) {
-		/* out of the way of the guest's own, as the FIFOs are */
-		i = fcntl(pipe[1], F_DUPFD_CLOEXEC, 100);
-		close(pipe[1]);
-		pid = fork();
-		if (!pid)
-			become_guest(record, log, fifos, nr_fifos(lab), cpu,
-				     &words, i);
-		if (pid < 0)
-			say("%s: %m", guest->name);
-		close(i);
-		ok = pid > 0 && wait_exec(pipe[0], guest->name);
-		close(pipe[0]);
+	if (ok) {
+		unlink(ready);
+		remove_tree(uml);
 	}
+	ok = ok && note(lab, guest->name, "cpu", cpu) &&
+	     open_fifos(lab, guest->name, fifos) &&
+	     run_guest(lab, guest, cpu, &words, fifos);
 	for (i = 0; i < NR_FIFOS; i++)
 		if (fifos[i] >= 0)
 			close(fifos[i]);
-	free(record);
+	while (words.n)
+		free(words.s[--words.n]);
+	free(words.s);
 	free(ready);
 	free(uml);
-	free(log);
 	return ok;
 }

@@ -24,52 +24,111 @@ static double seconds_up(const struct process *p)
 	       (double)p->start / sysconf(_SC_CLK_TCK);
 }
 
-int status_verb(struct lab *lab, const struct options *opt, char **args)
+/* "on", with its process; "dead": guests' requests are heard by nobody. NULL: there is none. */
+static const char *switch_state(const struct lab *lab, struct process *p)
+{
+	if (!lab->fencing || !lab->up)
+		return NULL;
+	return power_read(lab, p) && process_alive(p) ? "on" : "dead";
+}
+
+static json_t *guest_json(const struct lab *lab, const struct guest_conf *conf)
+{
+	char *path = guest_file(lab, conf->name, "cpu"), *cpu = read_line_of(path);
+	char *log = guest_log(lab, conf->name);
+	struct process p = { 0 };
+	const char *power = switch_state(lab, &p);
+	json_t *guest;
+
+	guest = json_pack("{ss ss ss* ss}", "guest", conf->name, "state",
+			  guest_state_name(guest_state(lab, conf->name)), "kernel",
+			  conf->kernel_said, "log", log);
+	if (power)
+		json_object_set_new(guest, "power_switch", json_string(power));
+	if (process_read(lab, conf->name, &p) && process_alive(&p)) {
+		json_object_set_new(guest, "pid", json_integer(p.pid));
+		json_object_set_new(guest, "seconds", json_real(seconds_up(&p)));
+		json_object_set_new(guest, "cpu", json_integer(cpu ? atoi(cpu) : -1));
+	}
+	free(log);
+	free(cpu);
+	free(path);
+	return guest;
+}
+
+static void print_guest(const json_t *guest)
+{
+	const json_t *pid = json_object_get(guest, "pid");
+	const char *name = json_string_value(json_object_get(guest, "guest"));
+	const char *state = json_string_value(json_object_get(guest, "state"));
+	int cpu = json_integer_value(json_object_get(guest, "cpu"));
+
+	if (!pid) {
+		printf("%-*s %s\n", 12, name, state);
+		return;
+	}
+	printf("%-*s %-8s process %d, CPU ", 12, name, state,
+	       (int)json_integer_value(pid));
+	if (cpu < 0)
+		printf("any");
+	else
+		printf("%d", cpu);
+	printf(", %.1f s\n", json_real_value(json_object_get(guest, "seconds")));
+}
+
+static json_t *guests_json(const struct lab *lab)
 {
 	json_t *array = json_array();
 	size_t i;
 
+	for (i = 0; i < lab->nr_guests; i++)
+		json_array_append_new(array, guest_json(lab, &lab->guest[i]));
+	return array;
+}
+
+static void print_lab(const struct lab *lab, const json_t *guests)
+{
+	const char *power;
+	struct process p;
+	json_t *guest;
+	size_t i;
+
+	json_array_foreach(guests, i, guest)
+		print_guest(guest);
+	power = switch_state(lab, &p);
+	if (power && !strcmp(power, "on"))
+		printf("power switch on       process %d\n", p.pid);
+	else if (power)
+		printf("power switch %s: no guest is fenced; " NAME " restart starts it\n",
+		       power);
+}
+
+static void print_json(json_t *json)
+{
+	json_dumpf(json, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
+	putchar('\n');
+}
+
+int status_verb(struct lab *lab, const struct options *opt, char **args)
+{
+	json_t *guests;
+
 	if (*args)
 		die(LAB_USAGE, "%s: status takes no more words", *args);
-	for (i = 0; i < lab->nr_guests; i++) {
-		const char *name = lab->guest[i].name;
-		enum guest_state state = guest_state(lab, name);
-		char *path = guest_file(lab, name, "cpu"), *cpu = read_line_of(path);
-		char *log = guest_log(lab, name);
-		struct process p = { 0 };
-		json_t *guest;
-		bool runs;
-
-		runs = process_read(lab, name, &p) && process_alive(&p);
-		guest = json_pack("{ss ss ss ss}", "guest", name, "state",
-				  guest_state_name(state), "kernel",
-				  lab->guest[i].kernel_said, "log", log);
-		if (runs) {
-			json_object_set_new(guest, "pid", json_integer(p.pid));
-			json_object_set_new(guest, "seconds",
-					    json_real(seconds_up(&p)));
-			json_object_set_new(guest, "cpu",
-					    json_integer(cpu ? atoi(cpu) : -1));
-		}
-		if (opt->json)
-			json_array_append(array, guest);
-		else if (runs)
-			printf("%-*s %-8s process %d, CPU %s, %.1f s\n", 12, name,
-			       guest_state_name(state), p.pid, cpu ?: "?",
-			       seconds_up(&p));
-		else
-			printf("%-*s %s\n", 12, name, guest_state_name(state));
-		json_decref(guest);
-		free(log);
-		free(cpu);
-		free(path);
+	if (lab->damaged) {
+		lab_add_found(lab);
+		say("%s: its record is damaged; " NAME " down ends the lab", lab->file);
 	}
-	if (opt->json) {
-		json_dumpf(array, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
-		putchar('\n');
-	}
-	json_decref(array);
-	return LAB_DONE;
+	lab_say_elsewhere(lab);
+	guests = guests_json(lab);
+	if (opt->json)
+		print_json(guests);
+	else if (!lab->nr_guests)
+		printf("%s: is not up\n", lab->file);
+	else
+		print_lab(lab, guests);
+	json_decref(guests);
+	return lab->damaged ? LAB_FAILED : LAB_DONE;
 }
 
 /* wait [ended] [<guest>…] */
@@ -85,6 +144,8 @@ int wait_verb(struct lab *lab, const struct options *opt, char **args)
 	size_t i, n;
 
 	pick_guests(lab, args + ended, &list, &n);
+	if (!ended && !n)
+		die(LAB_GONE, "%s: is not up", lab->file);
 	stop_catch(&open);
 	for (i = 0; i < n;) {
 		state = guest_state(lab, list[i]->name);

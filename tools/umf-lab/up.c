@@ -215,8 +215,8 @@ static int wait_ready(const struct lab *lab, struct start *start, size_t n,
 				log_show(log, name);
 				return LAB_FAILED;
 			} else if (now_ns() > end) {
-				say("%s: guest %s is not ready after %" PRId64 " s; its log is %s",
-				    lab->file, name, timeout / 1000000000, log);
+				say("%s: guest %s is not ready after %.4g s; its log is %s",
+				    lab->file, name, timeout / 1e9, log);
 				log_show(log, name);
 				return LAB_FAILED;
 			}
@@ -232,11 +232,11 @@ static int wait_ready(const struct lab *lab, struct start *start, size_t n,
 }
 
 /*
- * Starts them and waits; with @setup their scripts are run. Ends them all, and
- * the power switch, if that cannot be. -signal: one came.
+ * Starts them and waits; with @setup their scripts are run. Ends them all if
+ * that cannot be. -signal: one came.
  */
 static int start_guests(struct lab *lab, struct guest_conf **list, size_t n,
-			const struct options *opt, uint64_t seed, bool setup)
+			const struct options *opt, bool setup)
 {
 	int64_t timeout = opt->timed ? (int64_t)opt->timeout : READY_NS;
 	struct start start[n];
@@ -252,7 +252,7 @@ static int start_guests(struct lab *lab, struct guest_conf **list, size_t n,
 		start[i].cpu = start_cpu(list[i], list[i] - lab->guest);
 		if (!start_images(lab, list[i]) ||
 		    !start_guest(lab, list[i], start[i].cpu,
-				 guest_seed(seed, list[i]->name)))
+				 guest_seed(lab->seed, list[i]->name)))
 			ret = LAB_FAILED;
 		pause_tick(&open);
 	}
@@ -268,7 +268,6 @@ static int start_guests(struct lab *lab, struct guest_conf **list, size_t n,
 	sig = stop_forget();
 	if (!ret)
 		return LAB_DONE;
-	power_stop(lab);
 	up_end_guests(lab, list, n);
 	if (!sig)
 		return ret;
@@ -286,16 +285,47 @@ static void all_guests(struct lab *lab, struct guest_conf **list)
 		list[i] = &lab->guest[i];
 }
 
-/* What was made so far, but for snapshots. */
-static void forget_files(const struct lab *lab)
+/* What a lab has made so far, but for snapshots. */
+static void forget_files(struct lab *lab)
 {
 	struct strings files = { 0 };
 	size_t i;
 
 	start_files(lab, &files);
 	for (i = 0; i < files.n; i++)
-		if (!strncmp(files.s[i], lab->run, strlen(lab->run)))
-			unlink(files.s[i]);
+		if (!made_remove(lab, files.s[i]) && path_below(files.s[i], lab->run))
+			say("%s: stays: no lab has made it", files.s[i]);
+}
+
+/* The log is to be a new one: false, and a line, if it would be somebody else's file. */
+static bool claim_log(struct lab *lab, char *path)
+{
+	bool ok;
+
+	made_remove(lab, path);
+	made_claim(lab, path);
+	ok = made_is(lab, path);
+	if (!ok)
+		say("%s: is there, and no lab has made it: it is in the way of a log", path);
+	free(path);
+	return ok;
+}
+
+/* The names of all that this lab will make, before it makes any of it. */
+static bool claim_files(struct lab *lab)
+{
+	const struct guest_conf *guest = lab->guest;
+	bool ok = true;
+
+	for (; ok && guest < lab->guest + lab->nr_guests; guest++) {
+		ok = claim_log(lab, guest_log(lab, guest->name));
+		if (ok && guest->setup)
+			ok = claim_log(lab, setup_log(lab, guest->name));
+	}
+	if (ok && lab->fencing)
+		ok = claim_log(lab, power_log(lab));
+	start_claim(lab);
+	return ok && made_write(lab);
 }
 
 static uint64_t lab_seed(const struct lab *lab, const struct options *opt)
@@ -311,51 +341,41 @@ static uint64_t lab_seed(const struct lab *lab, const struct options *opt)
 	return seed;
 }
 
-static void write_seed(const struct lab *lab, uint64_t seed)
+/* All that must be there before the first guest; what was there of an old lab is gone. */
+static bool make_lab(struct lab *lab, const struct options *opt)
 {
-	char *path = xasprintf("%s/seed", lab->live);
-	FILE *out = fopen(path, "we");
-
-	if (!out || fprintf(out, "%" PRIu64 "\n", seed) < 0 || fclose(out))
-		die(LAB_FAILED, "%s: %m", path);
-	free(path);
+	power_stop(lab);
+	remove_tree(lab->live);
+	if (!place_make_run(lab))
+		return false;
+	if (opt->fresh)
+		forget_files(lab);
+	return claim_files(lab) && place_make(lab) && record_save(lab) &&
+	       (!lab->fencing || power_start(lab));
 }
 
 int up_verb(struct lab *lab, const struct options *opt, char **args)
 {
 	struct guest_conf *list[lab->nr_guests];
-	uint64_t seed = lab_seed(lab, opt);
-	char *log;
-	size_t i;
-	int ret;
+	int ret = LAB_FAILED;
 
 	if (*args)
 		die(LAB_USAGE, "%s: up takes no more words", *args);
-	place_lock(lab, "up");
-	for (i = 0; i < lab->nr_guests; i++)
-		if (is_alive(lab, lab->guest[i].name))
-			die(LAB_FAILED, "%s: guest %s runs already; " NAME " down ends it",
-			    lab->file, lab->guest[i].name);
-	if (opt->fresh)
-		forget_files(lab);
-	place_make(lab);
-	write_seed(lab, seed);
-	for (i = 0; i < lab->nr_guests; i++) {
-		log = guest_log(lab, lab->guest[i].name);
-		unlink(log);
-		free(log);
-	}
-	if (!opt->quiet) {
-		printf("%s: %zu guests, seed %" PRIu64 "\n", lab->name,
-		       lab->nr_guests, seed);
+	lab_lock(lab, "up");
+	lab_need_ended(lab);
+	lab->seed = lab_seed(lab, opt);
+	if (make_lab(lab, opt)) {
+		if (!opt->quiet)
+			printf("%s: %zu guests, seed %" PRIu64 "\n", lab->name,
+			       lab->nr_guests, lab->seed);
 		fflush(stdout);
+		all_guests(lab, list);
+		ret = start_guests(lab, list, lab->nr_guests, opt, true);
 	}
-	all_guests(lab, list);
-	if (lab->fencing)
-		power_start(lab);
-	ret = start_guests(lab, list, lab->nr_guests, opt, seed, true);
-	if (ret)
+	if (ret) {
+		power_stop(lab);
 		place_remove(lab);
+	}
 	if (ret < 0)
 		stop_die(-ret);
 	return ret;
@@ -363,58 +383,54 @@ int up_verb(struct lab *lab, const struct options *opt, char **args)
 
 int down_verb(struct lab *lab, const struct options *opt, char **args)
 {
-	struct guest_conf *list[lab->nr_guests];
+	struct guest_conf **list;
 	sigset_t open;
-	size_t i;
+	size_t i, n;
 	int sig;
 
 	if (*args)
 		die(LAB_USAGE, "%s: down takes no more words", *args);
-	place_lock(lab, "down");
-	stop_catch(&open);
+	lab_say_elsewhere(lab);
+	lab_lock(lab, "down");
+	/* whoever has a record there is the lab's, whatever else is known */
+	lab_add_found(lab);
+	n = lab->nr_guests;
+	list = xrealloc(NULL, (n + 1) * sizeof(*list));
 	all_guests(lab, list);
+	stop_catch(&open);
 	power_stop(lab);
 	if (!opt->kill)
-		power_off(lab, list, lab->nr_guests, opt->timed ? (int64_t)opt->timeout :
-			  POWEROFF_NS, &open);
-	up_end_guests(lab, list, lab->nr_guests);
-	for (i = 0; i < lab->nr_guests; i++)
-		if (is_alive(lab, lab->guest[i].name))
+		power_off(lab, list, n, opt->timed ? (int64_t)opt->timeout : POWEROFF_NS,
+			  &open);
+	up_end_guests(lab, list, n);
+	for (i = 0; i < n; i++)
+		if (is_alive(lab, list[i]->name))
 			die(LAB_FAILED, "%s: guest %s cannot be killed",
-			    lab->file, lab->guest[i].name);
+			    lab->file, list[i]->name);
 	place_remove(lab);
 	if (opt->wipe)
-		remove_tree(lab->run);
+		made_wipe(lab);
 	sig = stop_forget();
 	if (sig)
 		stop_die(sig);
 	return LAB_DONE;
 }
 
-static uint64_t read_seed(const struct lab *lab)
-{
-	char *path = xasprintf("%s/seed", lab->live), *line = read_line_of(path);
-	uint64_t seed;
-
-	if (!line)
-		die(LAB_FAILED, "%s: is not up", lab->file);
-	seed = strtoull(line, NULL, 10);
-	free(line);
-	free(path);
-	return seed;
-}
-
 bool up_one(struct lab *lab, struct guest_conf *guest)
 {
 	return start_guest(lab, guest, start_cpu(guest, guest - lab->guest),
-			   guest_seed(read_seed(lab), guest->name));
+			   guest_seed(lab->seed, guest->name));
 }
 
+/* The switch is the whole lab's: it stays whatever becomes of these guests. */
 int up_again(struct lab *lab, struct guest_conf **list, size_t n,
 	     const struct options *opt)
 {
-	int ret = start_guests(lab, list, n, opt, read_seed(lab), false);
+	int ret;
 
+	if (lab->fencing && !power_is_alive(lab) && !power_start(lab))
+		return LAB_FAILED;
+	ret = start_guests(lab, list, n, opt, false);
 	if (ret < 0)
 		stop_die(-ret);
 	return ret;
@@ -426,28 +442,14 @@ int restart_verb(struct lab *lab, const struct options *opt, char **args)
 	sigset_t open;
 	size_t n;
 
+	lab_lock(lab, "restart");
 	pick_guests(lab, args, &list, &n);
-	place_lock(lab, "restart");
-	if (!place_is_live(lab))
-		die(LAB_FAILED, "%s: is not up", lab->file);
+	lab_need_up(lab);
 	stop_catch(&open);
 	if (!opt->kill)
 		power_off(lab, list, n, POWEROFF_NS, &open);
 	up_end_guests(lab, list, n);
 	return up_again(lab, list, n, opt);
-}
-
-int kill_verb(struct lab *lab, const struct options *opt, char **args)
-{
-	struct guest_conf **list;
-	size_t n;
-
-	(void)opt;
-	if (!*args)
-		die(LAB_USAGE, "kill: which guest?");
-	pick_guests(lab, args, &list, &n);
-	up_end_guests(lab, list, n);
-	return LAB_DONE;
 }
 
 static int for_each(struct lab *lab, char **args, const char *verb,
@@ -473,6 +475,24 @@ static int for_each(struct lab *lab, char **args, const char *verb,
 		say("%s: does not run", list[i]->name);
 		ret = LAB_GONE;
 	}
+	return ret;
+}
+
+static bool end_now(const struct process *p)
+{
+	process_kill(p);
+	return true;
+}
+
+int kill_verb(struct lab *lab, const struct options *opt, char **args)
+{
+	int ret = for_each(lab, args, "kill", end_now);
+	struct guest_conf **list;
+	size_t n;
+
+	(void)opt;
+	pick_guests(lab, args, &list, &n);
+	up_end_guests(lab, list, n);
 	return ret;
 }
 
