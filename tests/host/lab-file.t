@@ -153,6 +153,60 @@ segment pub {} guest n1 {
 	nic eth0 { segment = pub ip = 10.0.0.1 }
 }
 E
+# refused_word <section> <word> <wrong values…>: what a driver, or the guest's ip, would not take
+refused_word()
+{
+	local section=$1 word=$2 value
+	shift 2
+
+	for value in "$@"; do
+		refused "$word = $value" '2:[0-9]+' "$word = .*: must be " <<END
+segment pub {} guest n1 {
+	$section $word = "$value" }
+}
+END
+	done
+}
+refused_word 'nic eth0 { segment = pub' mac zz 02:00:00:00:00:0 02:00:00:00:00:01:02 01:00:00:00:00:01 00:00:00:00:00:00
+refused_word 'nic eth0 { segment = pub' mtu 99999 67 65522 -1 0x600 1500x
+refused_word 'nic eth0 { segment = pub' ip 10.0.0.300/24 10.0.0.1/33 10.0.0/24 10.0.0.1/24: 10.0.0.1/24:10.0.0 '[fd00::1/64' \
+	'[fd00::1]/129' '[fd00::1]/64:10.0.0.1' '10.0.0.1/24:[fd00::1]' fd00::1/64 10.0.0.1/
+refused_word 'serial ttyS0 {' transport bogus fd:99 fd:1 tcp,0 tcp,x tcp, unix, null,x pty,pace=maybe
+refused_word 'disk umfa { size = 1M' cache bogus volatile:1k volatile:2G volatile:x
+refused_word 'disk umfa { size = 1M' order bogus
+refused_word 'disk umfa { size = 1M' logical 300 1024
+refused_word 'disk umfa { size = 1M' physical 300
+refused_word 'disk umfa { size = 1M' serial 123456789012345678901
+cat >words.lab <<'E'
+segment pub {} guest n1 {
+	nic eth0 { segment = pub mac = 0a:00:00:00:00:0F mtu = 68 ip = { "10.0.0.1/0:10.0.0.2", "[fd00::1]/128:[fd00::2]" } }
+	serial ttyS0 { transport = "tcp,65535" } serial ttyS1 { transport = "link,/tmp/a,b,pace=off" }
+	serial ttyS2 { transport = "pty,pace=on" } serial ttyS3 { transport = "unix,/tmp/x" } serial ttyS4 { transport = null }
+	disk umfa { size = 1M cache = "volatile:1G" order = strict logical = 4096 physical = 512 serial = 12345678901234567890 }
+	disk umfb { size = 1M cache = none }
+}
+E
+run "$umf_lab" --kernel "$LINUX" check words.lab
+is "what they take is taken" "$status: $err" "0: "
+{
+	echo 'guest n1 { faults = {'
+	for i in {1..16}; do echo "\"eth0 drop bpf='1,6 0 0 $i'\","; done
+	echo '"eth0 drop" } }'
+} >many.lab
+run "$umf_lab" --kernel "$LINUX" check many.lab
+like "more first faults with quotes than a kernel takes" "$status: $err" '^2: umf-lab: many.lab: guest n1: a kernel takes 16 texts'
+printf 'guest n1 { append = "%s" }\n' "$(printf 'x%.0s' {1..4000})" >many.lab
+run "$umf_lab" --kernel "$LINUX" check many.lab
+like "a command line that is too long" "$status: $err" '^2: umf-lab: many.lab: guest n1: its command line has [0-9]+ bytes'
+refused "a quote that is not closed" 1 'a quote is not closed' <<<'guest n1 { memory = "64M }'
+refused "... after others, and a comment with one" 3 'a quote is not closed' <<'E'
+name = "good" # it's
+guest n1 {
+	append = 'x
+}
+E
+refused "a transport without quotes" 1:39 'transport = tcp: must be pty, null, or in quotes' <<<'guest n1 { serial ttyS0 { transport = tcp,5000 } }'
+refused "a comma without quotes" 1 'a value with a comma stands in quotes' <<<'guest n1 { append = a,b }'
 refused "a brace that is not closed" 1 'a } is missing before the end' <<<'guest n1 { memory = 64M'
 refused "a name that is a path" '1:[0-9]+' 'guest \.\./n1: letters' <<<'guest "../n1" {}'
 refused "a seed that is no number" 1:8 'seed = seven: must be a whole number' <<<'seed = seven guest n1 {}'

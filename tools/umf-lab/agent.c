@@ -287,6 +287,12 @@ int agent_run(struct agent *agent, const char *command, int64_t begin_by,
 	return ret;
 }
 
+void agent_redirect(struct agent *agent, FILE *out, FILE *err)
+{
+	agent->out.to = out;
+	agent->err.to = err;
+}
+
 void agent_tell(struct agent *agent, const char *command)
 {
 	send_line(agent, '.', command, strlen(command));

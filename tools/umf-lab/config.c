@@ -117,6 +117,12 @@ static void on_error(cfg_t *cfg, const char *fmt, va_list ap)
 		cfg->line--;
 		wrong(cfg, NULL, "a } is missing before the end");
 	}
+	if (file_open_quote(now.lab->file)) {
+		cfg->line = file_open_quote(now.lab->file);
+		wrong(cfg, NULL, "a quote is not closed");
+	}
+	if (!strcmp(text, "unexpected token ','"))
+		wrong(cfg, NULL, "a value with a comma stands in quotes");
 	if (word && !strncmp(text, "no such option", 14))
 		wrong(cfg, word, "%s: no such word here", word);
 	if (word && strstr(text, "duplicate title"))
@@ -408,9 +414,6 @@ static void set_nic(cfg_t *cfg, const char *key, const char *value)
 	} else if (!strcmp(key, "mtu")) {
 		nic->mtu = plain(cfg, key, value);
 	} else if (!strcmp(key, "ip")) {
-		if (!strchr(value, '/'))
-			wrong(cfg, value, "ip = %s: must be <address>/<length>[:<gateway>]",
-			      value);
 		strings_add(&nic->ip, plain(cfg, key, value));
 	}
 }
@@ -478,10 +481,13 @@ static int on_value(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
 	static const struct { const char *section; void (*set)(cfg_t *, const char *, const char *); } sets[] = {
 		{ "nic", set_nic }, { "serial", set_serial }, { "disk", set_disk },
 	};
+	const char *what = word_wrong(cfg->name, opt->name, value);
 	size_t i;
 
 	*(const char **)result = value;
 	only_once(cfg, opt);
+	if (what)
+		wrong(cfg, value, "%s = %s: must be %s", opt->name, value, what);
 	for (i = 0; i < sizeof(sets) / sizeof(*sets); i++)
 		if (!strcmp(cfg->name, sets[i].section)) {
 			sets[i].set(cfg, opt->name, value);

@@ -65,13 +65,24 @@ static struct agent *wait_agent(struct lab *lab, const char *name, int64_t until
 	}
 }
 
+/* What its kernel said when it panicked, and where; or nothing. */
+static char *why_ended(const struct lab *lab, const char *name)
+{
+	char *why = log_panic(lab, name), *log = guest_log(lab, name), *text;
+
+	text = why ? xasprintf(": %s; its log is %s", why, log) : xstrdup("");
+	free(log);
+	free(why);
+	return text;
+}
+
 int exec_verb(struct lab *lab, const struct options *opt, char **args)
 {
 	int64_t now = now_ns(), end = opt->timed ? now + (int64_t)opt->timeout : 0;
 	int64_t begin = end && end < now + BEGIN_NS ? end : now + BEGIN_NS;
 	struct agent *agent;
 	bool begun = false;
-	char *command, *name = args[0];
+	char *command, *name = args[0], *why;
 	sigset_t open;
 	int ret;
 
@@ -87,8 +98,9 @@ int exec_verb(struct lab *lab, const struct options *opt, char **args)
 	case GUEST_DOWN:
 		die(LAB_GONE, "%s: is down; " NAME " up starts the lab", name);
 	case GUEST_ENDED:
-		die(LAB_GONE, "%s: has ended; " NAME " restart %s starts it",
-		    name, name);
+		why = why_ended(lab, name);
+		die(LAB_GONE, "%s: has ended%s; " NAME " restart %s starts it",
+		    name, why, name);
 	default:
 		break;
 	}
@@ -102,7 +114,7 @@ int exec_verb(struct lab *lab, const struct options *opt, char **args)
 	if (begun || agent)
 		fflush(stdout);
 	if (ret == LAB_GONE && guest_state(lab, name) == GUEST_ENDED)
-		say("%s: has ended meanwhile", name);
+		say("%s: has ended meanwhile%s", name, why_ended(lab, name));
 	else if (ret == LAB_TIMEOUT && guest_state(lab, name) == GUEST_FROZEN)
 		say("%s: no answer: it is frozen; " NAME " thaw %s lets it go on",
 		    name, name);

@@ -106,6 +106,15 @@ struct guest_conf *lab_guest(struct lab *lab, const char *name);
 /* Is @name fit for files, sockets and command lines? */
 bool name_is_good(const char *name);
 
+/* ---- check.c ---- */
+
+/* NULL: it is good, or of no such kind; else what it must be. */
+const char *word_wrong(const char *section, const char *key, const char *word);
+/* The line where a quote begins that is not closed; 0: there is none. */
+int file_open_quote(const char *file);
+/* "<address>/<length>" of an ip =, as the kernel writes it; NULL: it is none. */
+char *word_address(const char *word);
+
 /* ---- path.c ---- */
 
 /*
@@ -243,6 +252,8 @@ bool start_writes(const struct lab *lab, const char *path);
 /* Claims what is to be made (made.c). */
 void start_claim(struct lab *lab);
 int start_cpu(const struct guest_conf *guest, size_t turn);
+/* Is it within what a kernel's command line has room for? False, and a line. */
+bool start_fits(const struct lab *lab, const struct guest_conf *guest);
 
 /* ---- setup.c ---- */
 
@@ -280,6 +291,8 @@ bool agent_is_ready(struct agent *agent);
  */
 int agent_run(struct agent *agent, const char *command, int64_t begin_by,
 	      int64_t end_by, const sigset_t *open, bool *begun);
+/* Its output goes there instead. */
+void agent_redirect(struct agent *agent, FILE *out, FILE *err);
 /* Sends a short command and waits for nothing. */
 void agent_tell(struct agent *agent, const char *command);
 void agent_close(struct agent *agent);
@@ -308,6 +321,23 @@ void snapshot_recover(const struct lab *lab);
 /* Ends one that was killed, or undoes it. */
 void rollback_recover(struct lab *lab);
 
+/* ---- log.c: what guests say on their consoles ---- */
+
+/* The last lines, each with the guest's name in front. */
+void log_show(const char *path, const char *guest);
+/* What the kernel said last when it panicked, or NULL. */
+char *log_panic(const struct lab *lab, const char *guest);
+/* What it said of a first fault that it did not take, or NULL. */
+char *log_refused(const struct lab *lab, const char *guest);
+/* What it, or the guest's init, said last of a device or of something else, or NULL. */
+char *log_about(const struct lab *lab, const char *guest, const char *what);
+
+/* ---- verify.c ---- */
+
+/* Has the guest all that the lab file gives it? 0; 1 and what is missing; -EINTR. */
+int verify_guest(const struct lab *lab, const struct guest_conf *guest,
+		 const sigset_t *open);
+
 /* ---- up.c, exec.c, … : verbs ---- */
 
 struct options {
@@ -320,8 +350,6 @@ struct options {
 
 /* A moment, in which signals of @open may come. */
 void up_pause(const sigset_t *open);
-/* The last lines of a log, each with the guest's name in front. */
-void log_show(const char *path, const char *guest);
 /* At once, and waits until they are gone. */
 void up_end_guests(const struct lab *lab, struct guest_conf **list, size_t n);
 /* Starts one guest of a lab that is up, and does not wait for it. */

@@ -52,8 +52,13 @@ void strings_add(struct strings *list, char *s)
 
 static int check_verb(struct lab *lab, const struct options *opt, char **args)
 {
+	size_t i;
+
 	if (*args)
 		die(LAB_USAGE, "%s: check takes no more words", *args);
+	for (i = 0; i < lab->nr_guests; i++)
+		if (!start_fits(lab, &lab->guest[i]))
+			return LAB_USAGE;
 	if (!opt->quiet)
 		printf("%s: lab %s, %zu guests, %zu segments\n", lab->file,
 		       lab->name, lab->nr_guests, lab->segment.n);

@@ -23,6 +23,7 @@
 #include "lab.h"
 
 #define COMMAND_LINE	4095	/* bytes that a kernel takes */
+#define BOOT_TEXTS	16	/* umf= that it takes: drivers/fault/verb.c */
 #define FIRST_FD	3
 #define SHELL_FIFO	(3 * NR_AGENTS)
 #define POWER_FIFO	(SHELL_FIFO + 2)
@@ -224,6 +225,36 @@ static void add_words(struct strings *words, const char *text)
 	free(copy);
 }
 
+/*
+ * A kernel takes few texts, but long ones: rules that need no quotes go in one, in
+ * their order. Two kinds of quotes in one it could not tell apart.
+ */
+static void add_faults(const struct guest_conf *guest, uint64_t seed,
+		       struct strings *words)
+{
+	char *text = xasprintf("seed %llu", (unsigned long long)seed), *more;
+	bool quoted = false, before;
+	size_t i;
+
+	for (i = 0; i < guest->fault.n; i++) {
+		const char *rule = guest->fault.s[i];
+		const char *add = strncmp(rule, "add ", 4) ? "add " : "";
+
+		before = quoted;
+		quoted = strpbrk(rule, "'\"");
+		if (quoted || before) {
+			ADD(words, "umf=%s", text);
+			more = xasprintf("%s%s", add, rule);
+		} else {
+			more = xasprintf("%s; %s%s", text, add, rule);
+		}
+		free(text);
+		text = more;
+	}
+	ADD(words, "umf=%s", text);
+	free(text);
+}
+
 static void make_words(const struct lab *lab, const struct guest_conf *guest,
 		       uint64_t seed, struct strings *words)
 {
@@ -271,10 +302,7 @@ static void make_words(const struct lab *lab, const struct guest_conf *guest,
 	}
 	for (i = 0; i < guest->nr_disks; i++)
 		add_disk(lab, guest, &guest->disk[i], words);
-	ADD(words, "umf=seed %llu", (unsigned long long)seed);
-	for (i = 0; i < guest->fault.n; i++)
-		ADD(words, "umf=%s%s", strncmp(guest->fault.s[i], "add ", 4) ?
-		    "add " : "", guest->fault.s[i]);
+	add_faults(guest, seed, words);
 	/* last, so that it may say everything anew */
 	if (guest->append)
 		add_words(words, guest->append);
@@ -440,18 +468,42 @@ static bool run_guest(const struct lab *lab, const struct guest_conf *guest, int
 	return ok;
 }
 
-static bool is_too_long(const struct lab *lab, const struct guest_conf *guest,
-			const struct strings *words)
+static bool fits(const struct lab *lab, const struct guest_conf *guest,
+		 const struct strings *words)
 {
-	size_t w, len = 0;
+	size_t w, len = 0, texts = 0;
 
-	for (w = 1; w < words->n; w++)
+	for (w = 1; w < words->n; w++) {
 		len += strlen(words->s[w]) + 3;
+		texts += !strncmp(words->s[w], "umf=", 4);
+	}
 	if (len > COMMAND_LINE)
-		say("%s: guest %s: its command line has %zu bytes, %zu more than a kernel takes; %s",
+		say("%s: guest %s: its command line has %zu bytes, %zu more than a kernel %s",
 		    lab->file, guest->name, len, len - COMMAND_LINE,
-		    "shorter paths, or fewer faults");
-	return len > COMMAND_LINE;
+		    "takes; shorter paths, or fewer faults");
+	else if (texts > BOOT_TEXTS)
+		say("%s: guest %s: a kernel takes %d texts of first faults, not %zu; %s",
+		    lab->file, guest->name, BOOT_TEXTS, texts,
+		    "those without quotes are one");
+	return len <= COMMAND_LINE && texts <= BOOT_TEXTS;
+}
+
+static void free_words(struct strings *words)
+{
+	while (words->n)
+		free(words->s[--words->n]);
+	free(words->s);
+}
+
+bool start_fits(const struct lab *lab, const struct guest_conf *guest)
+{
+	struct strings words = { 0 };
+	bool ok;
+
+	make_words(lab, guest, UINT64_MAX, &words);
+	ok = fits(lab, guest, &words);
+	free_words(&words);
+	return ok;
 }
 
 bool start_guest(const struct lab *lab, const struct guest_conf *guest, int cpu,
@@ -464,7 +516,7 @@ bool start_guest(const struct lab *lab, const struct guest_conf *guest, int cpu,
 	bool ok;
 
 	make_words(lab, guest, seed, &words);
-	ok = !is_too_long(lab, guest, &words);
+	ok = fits(lab, guest, &words);
 	strings_add(&words, NULL);
 	memset(fifos, -1, sizeof(fifos));
 	if (ok) {
@@ -477,9 +529,7 @@ bool start_guest(const struct lab *lab, const struct guest_conf *guest, int cpu,
 	for (i = 0; i < NR_FIFOS; i++)
 		if (fifos[i] >= 0)
 			close(fifos[i]);
-	while (words.n)
-		free(words.s[--words.n]);
-	free(words.s);
+	free_words(&words);
 	free(ready);
 	free(uml);
 	return ok;

@@ -35,14 +35,19 @@ static const char *switch_state(const struct lab *lab, struct process *p)
 static json_t *guest_json(const struct lab *lab, const struct guest_conf *conf)
 {
 	char *path = guest_file(lab, conf->name, "cpu"), *cpu = read_line_of(path);
-	char *log = guest_log(lab, conf->name);
+	char *log = guest_log(lab, conf->name), *why = NULL;
+	enum guest_state state = guest_state(lab, conf->name);
 	struct process p = { 0 };
 	const char *power = switch_state(lab, &p);
 	json_t *guest;
 
 	guest = json_pack("{ss ss ss* ss}", "guest", conf->name, "state",
-			  guest_state_name(guest_state(lab, conf->name)), "kernel",
-			  conf->kernel_said, "log", log);
+			  guest_state_name(state), "kernel", conf->kernel_said,
+			  "log", log);
+	if (state == GUEST_ENDED)
+		why = log_panic(lab, conf->name);
+	if (why)
+		json_object_set_new(guest, "why", json_string(why));
 	if (power)
 		json_object_set_new(guest, "power_switch", json_string(power));
 	if (process_read(lab, conf->name, &p) && process_alive(&p)) {
@@ -50,6 +55,7 @@ static json_t *guest_json(const struct lab *lab, const struct guest_conf *conf)
 		json_object_set_new(guest, "seconds", json_real(seconds_up(&p)));
 		json_object_set_new(guest, "cpu", json_integer(cpu ? atoi(cpu) : -1));
 	}
+	free(why);
 	free(log);
 	free(cpu);
 	free(path);
@@ -61,10 +67,11 @@ static void print_guest(const json_t *guest)
 	const json_t *pid = json_object_get(guest, "pid");
 	const char *name = json_string_value(json_object_get(guest, "guest"));
 	const char *state = json_string_value(json_object_get(guest, "state"));
+	const char *why = json_string_value(json_object_get(guest, "why"));
 	int cpu = json_integer_value(json_object_get(guest, "cpu"));
 
 	if (!pid) {
-		printf("%-*s %s\n", 12, name, state);
+		printf(why ? "%-*s %-8s %s\n" : "%-*s %s\n", 12, name, state, why);
 		return;
 	}
 	printf("%-*s %-8s process %d, CPU ", 12, name, state,

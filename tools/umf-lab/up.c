@@ -21,7 +21,6 @@
 #define READY_NS	60000000000LL
 #define POWEROFF_NS	15000000000LL
 #define TICK_NS		20000000L
-#define LOG_LINES	12
 
 struct start {
 	struct guest_conf *guest;
@@ -101,26 +100,6 @@ static void power_off(const struct lab *lab, struct guest_conf **list, size_t n,
 
 /* ---- starting ---- */
 
-void log_show(const char *path, const char *guest)
-{
-	char *line = NULL, *last[LOG_LINES] = { 0 };
-	FILE *in = fopen(path, "re");
-	size_t size = 0, n = 0, i;
-
-	while (in && getline(&line, &size, in) >= 0) {
-		line[strcspn(line, "\r\n")] = '\0';
-		if (!*line)
-			continue;
-		free(last[n % LOG_LINES]);
-		last[n++ % LOG_LINES] = xstrdup(line);
-	}
-	if (in)
-		fclose(in);
-	for (i = n < LOG_LINES ? 0 : n - LOG_LINES; i < n; i++)
-		fprintf(stderr, "  %s| %s\n", guest, last[i % LOG_LINES]);
-	free(line);
-}
-
 /* One seed for the lab; guests draw apart from each other. */
 static uint64_t guest_seed(uint64_t seed, const char *name)
 {
@@ -133,48 +112,6 @@ static uint64_t guest_seed(uint64_t seed, const char *name)
 	return seed ^ seed >> 31;
 }
 
-/* The first line of what the kernel said of a rule it did not take, or NULL. */
-static char *refused_rule(const struct lab *lab, const char *guest)
-{
-	char *path = guest_log(lab, guest), *line = NULL, *found = NULL, *at;
-	FILE *in = fopen(path, "re");
-	size_t size = 0;
-
-	while (in && !found && getline(&line, &size, in) >= 0) {
-		line[strcspn(line, "\r\n")] = '\0';
-		at = strstr(line, "] umf: ");
-		if (at && (strstr(at, "umf=") || strstr(at, "cannot")))
-			found = xstrdup(at + 2);
-	}
-	if (in)
-		fclose(in);
-	free(line);
-	free(path);
-	return found;
-}
-
-/* What a kernel that panicked said last, or NULL. */
-static char *panic_of(const struct lab *lab, const char *guest)
-{
-	char *path = guest_log(lab, guest), *line = NULL, *found = NULL, *at;
-	FILE *in = fopen(path, "re");
-	size_t size = 0;
-
-	while (in && getline(&line, &size, in) >= 0) {
-		at = strstr(line, "Kernel panic - ");
-		if (!at)
-			continue;
-		at[strcspn(at, "\r\n")] = '\0';
-		free(found);
-		found = xstrdup(at);
-	}
-	if (in)
-		fclose(in);
-	free(line);
-	free(path);
-	return found;
-}
-
 /* 0 once all are ready; 1 and what was wrong; -EINTR. */
 static int wait_ready(const struct lab *lab, struct start *start, size_t n,
 		      int64_t timeout, bool quiet, const sigset_t *open)
@@ -182,6 +119,7 @@ static int wait_ready(const struct lab *lab, struct start *start, size_t n,
 	int64_t end = now_ns() + timeout;
 	size_t i, left = n;
 	char *log, *why;
+	int ret;
 
 	while (left) {
 		for (i = 0; i < n; i++) {
@@ -196,7 +134,10 @@ static int wait_ready(const struct lab *lab, struct start *start, size_t n,
 			if (s->agent && agent_is_ready(s->agent)) {
 				s->ready = true;
 				left--;
-				why = refused_rule(lab, name);
+				ret = verify_guest(lab, s->guest, open);
+				if (ret)
+					return ret;
+				why = log_refused(lab, name);
 				if (why) {
 					say("%s: guest %s: %s", lab->file, name, why);
 					return LAB_FAILED;
@@ -208,7 +149,7 @@ static int wait_ready(const struct lab *lab, struct start *start, size_t n,
 					       s->guest->kernel_said, s->cpu);
 				fflush(stdout);
 			} else if (s->agent && !is_alive(lab, name)) {
-				why = panic_of(lab, name);
+				why = log_panic(lab, name);
 				say("%s: guest %s has ended before it was ready%s%s; its log is %s",
 				    lab->file, name, why ? ": " : "",
 				    why ?: "", log);
