@@ -28,13 +28,18 @@ void lab_each(void (*with)(struct lab *lab, void *arg), void *arg)
 	int i, n = scandir(base, &ents, NULL, alphasort);
 
 	for (i = 0; i < n; i++) {
-		struct lab lab = { 0 };
+		struct lab lab = { .recorded = true };
 		char *path = xasprintf("%s/%s/guest", base, ents[i]->d_name);
 
 		if (*ents[i]->d_name != '.' && !access(path, F_OK)) {
 			lab.live = xasprintf("%s/%s", base, ents[i]->d_name);
 			lab.damaged = !record_read(&lab);
 			lab.up = true;
+			if (lab.damaged) {
+				lab_add_found(&lab);
+				lab.file = lab.live;
+				lab.run = lab.live;
+			}
 			with(&lab, arg);
 		}
 		free(path);

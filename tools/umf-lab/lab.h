@@ -341,7 +341,7 @@ int verify_guest(const struct lab *lab, const struct guest_conf *guest,
 /* ---- up.c, exec.c, … : verbs ---- */
 
 struct options {
-	bool json, wipe, fresh, kill, lose, quiet, follow, xterm, iso;
+	bool json, wipe, fresh, kill, lose, quiet, follow, xterm, iso, all;
 	bool timed;
 	uint64_t timeout;	/* ns */
 	bool seeded;

@@ -143,6 +143,7 @@ static void help(void)
 	       "  --follow          logs: and what is to come\n"
 	       "  --iso             pack: an ISO image, by xorriso\n"
 	       "  --xterm           console: in a window of its own\n"
+	       "  --all             down, status: every lab of yours that is up, from any folder\n"
 	       "  --json            status as JSON\n"
 	       "  -q, --quiet       nothing but errors\n"
 	       "  --help, --version\n"
@@ -152,7 +153,8 @@ static void help(void)
 }
 
 enum { OPT_JSON = 256, OPT_RUN, OPT_KERNEL, OPT_SEED, OPT_FRESH, OPT_WIPE,
-       OPT_KILL, OPT_LOSE, OPT_FOLLOW, OPT_XTERM, OPT_ISO, OPT_VERSION };
+       OPT_KILL, OPT_LOSE, OPT_FOLLOW, OPT_XTERM, OPT_ISO, OPT_ALL,
+       OPT_VERSION };
 
 static const struct option options[] = {
 	{ "file", required_argument, NULL, 'f' },
@@ -167,6 +169,7 @@ static const struct option options[] = {
 	{ "follow", no_argument, NULL, OPT_FOLLOW },
 	{ "iso", no_argument, NULL, OPT_ISO },
 	{ "xterm", no_argument, NULL, OPT_XTERM },
+	{ "all", no_argument, NULL, OPT_ALL },
 	{ "json", no_argument, NULL, OPT_JSON },
 	{ "quiet", no_argument, NULL, 'q' },
 	{ "version", no_argument, NULL, OPT_VERSION },
@@ -226,6 +229,9 @@ static int parse_options(struct options *opt, int argc, char **argv)
 		case OPT_XTERM:
 			opt->xterm = true;
 			break;
+		case OPT_ALL:
+			opt->all = true;
+			break;
 		case OPT_JSON:
 			opt->json = true;
 			break;
@@ -257,11 +263,13 @@ static void take_environment(void)
 	kernel = kernel ?: getenv("UMF_LAB_KERNEL");
 }
 
-static void find_lab(struct lab *lab, enum source source)
+static void find_lab(struct lab *lab, const struct options *opt, enum source source)
 {
 	size_t n;
 
-	if (source == NOTHING)
+	if (opt->all && (file || run))
+		die(LAB_USAGE, "--all is for all labs; %s names one", file ?: run);
+	if (source == NOTHING || opt->all)
 		return;
 	take_environment();
 	if (source == RECORD) {
@@ -307,7 +315,9 @@ int main(int argc, char **argv)
 		args--;
 		args += parse_options(&opt, argc, args);
 	}
-	find_lab(&lab, verb->source);
+	if (opt.all && verb->run != down_verb && verb->run != status_verb)
+		die(LAB_USAGE, "--all: %s takes one lab", verb->name);
+	find_lab(&lab, &opt, verb->source);
 	ret = verb->run(&lab, &opt, args);
 	if (fclose(stdout)) {
 		perror(NAME ": cannot write");

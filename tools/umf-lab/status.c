@@ -116,12 +116,45 @@ static void print_json(json_t *json)
 	putchar('\n');
 }
 
+static void one_of_all(struct lab *lab, void *arg)
+{
+	json_t *array = arg, *one, *guests = guests_json(lab);
+	struct process p;
+
+	if (!array) {
+		if (lab->damaged)
+			printf("%s: its record is damaged\n", lab->live);
+		else
+			printf("%s: %s, in %s\n", lab->name, lab->path, lab->run);
+		print_lab(lab, guests);
+		json_decref(guests);
+		return;
+	}
+	one = json_pack("{ss* ss* ss* ss ss* so}", "lab", lab->name, "file", lab->path,
+			"run", lab->damaged ? NULL : lab->run, "live", lab->live,
+			"power_switch", switch_state(lab, &p), "guests", guests);
+	json_array_append_new(array, one);
+}
+
+static int status_all(const struct options *opt)
+{
+	json_t *array = opt->json ? json_array() : NULL;
+
+	lab_each(one_of_all, array);
+	if (array)
+		print_json(array);
+	json_decref(array);
+	return LAB_DONE;
+}
+
 int status_verb(struct lab *lab, const struct options *opt, char **args)
 {
 	json_t *guests;
 
 	if (*args)
 		die(LAB_USAGE, "%s: status takes no more words", *args);
+	if (opt->all)
+		return status_all(opt);
 	if (lab->damaged) {
 		lab_add_found(lab);
 		say("%s: its record is damaged; " NAME " down ends the lab", lab->file);

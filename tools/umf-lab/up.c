@@ -322,6 +322,47 @@ int up_verb(struct lab *lab, const struct options *opt, char **args)
 	return ret;
 }
 
+struct all_down {
+	const struct options *opt;
+	pid_t *pids;
+	size_t n;
+};
+
+/* Each by a process of its own, all at the same time. */
+static void down_one(struct lab *lab, void *arg)
+{
+	struct options opt = *((struct all_down *)arg)->opt;
+	struct all_down *all = arg;
+	char *none = NULL;
+
+	opt.all = false;
+	fflush(stdout);
+	all->pids = xrealloc(all->pids, (all->n + 1) * sizeof(*all->pids));
+	all->pids[all->n] = fork();
+	if (all->pids[all->n])
+		all->n++;
+	else
+		exit(down_verb(lab, &opt, &none));
+}
+
+static int down_all(const struct options *opt)
+{
+	struct all_down all = { .opt = opt };
+	int status, ret = LAB_DONE;
+	size_t i;
+
+	lab_each(down_one, &all);
+	for (i = 0; i < all.n; i++) {
+		while (all.pids[i] > 0 && waitpid(all.pids[i], &status, 0) < 0 &&
+		       errno == EINTR)
+			;
+		if (all.pids[i] < 0 || status)
+			ret = LAB_FAILED;
+	}
+	free(all.pids);
+	return ret;
+}
+
 int down_verb(struct lab *lab, const struct options *opt, char **args)
 {
 	struct guest_conf **list;
@@ -331,6 +372,8 @@ int down_verb(struct lab *lab, const struct options *opt, char **args)
 
 	if (*args)
 		die(LAB_USAGE, "%s: down takes no more words", *args);
+	if (opt->all)
+		return down_all(opt);
 	lab_say_elsewhere(lab);
 	lab_lock(lab, "down");
 	/* whoever has a record there is the lab's, whatever else is known */
