@@ -101,6 +101,23 @@ lab_clean n1 n2
 run lab pack "$WORK/t.tar.gz"
 is "pack: status" "$status: $err" "0: "
 check_fails "... no lock is left" test -e "$(lab_live).lock"
+run lab -q pack "$WORK/n:1.tar.gz"
+is "pack, with a colon in the name: status" "$status: $err" "0: "
+mkdir colon
+check "... unpack" "$umf_lab" unpack n:1.tar.gz colon
+check "... all is there" test -s colon/t/t.lab
+rm -r colon
+if [ "$(id -u)" = 0 ]; then
+	mkdir -p strange/t out
+	echo x >strange/t/tool
+	chown 12345:12345 strange/t/tool
+	chmod 6777 strange/t/tool
+	tar -C strange -czf strange.tar.gz t
+	"$umf_lab" unpack strange.tar.gz out
+	is "unpack takes over neither owners nor set-uid bits" "$(umask 022; stat -c '%u %g %a' out/t/tool)" "0 0 755"
+else
+	skip "unpack takes over neither owners nor set-uid bits" "only root could"
+fi
 if command -v xorriso >/dev/null; then
 	run lab -q pack --iso t.iso
 	is "pack --iso: status" "$status" 0

@@ -282,8 +282,8 @@ int pack_verb(struct lab *lab, const struct options *opt, char **args)
 	ok = opt->iso ?
 		run_program((const char *[]){ "xorriso", "-as", "mkisofs", "-quiet",
 			"-f", "-R", "-V", "UMFLAB", "-o", part, pack.stage, NULL }) :
-		run_program((const char *[]){ "tar", "-C", pack.stage, "-chSaf", part,
-			lab->name, NULL });
+		run_program((const char *[]){ "tar", "-C", pack.stage, "--force-local",
+			"-chSaf", part, lab->name, NULL });
 	ok = ok && !stop_asked() && !rename(part, out);
 	if (!ok)
 		unlink(part);
@@ -306,7 +306,9 @@ int unpack_verb(struct lab *lab, const struct options *opt, char **args)
 		die(LAB_USAGE, "unpack: which file? <file> [<folder>]");
 	if (access(*args, R_OK))
 		die(LAB_USAGE, "%s: %m", *args);
-	if (!run_program((const char *[]){ "tar", "-C", to, "-xSf", *args, NULL }))
+	/* a stranger's archive: neither his users nor his set-uid bits, and no remote hosts */
+	if (!run_program((const char *[]){ "tar", "-C", to, "--force-local",
+			"--no-same-owner", "--no-same-permissions", "-xSf", *args, NULL }))
 		die(LAB_FAILED, "%s: is not unpacked", *args);
 	return LAB_DONE;
 }
