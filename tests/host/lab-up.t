@@ -95,6 +95,10 @@ like "exec of nobody" "$status: $err" '^2: umf-lab: n9: no such guest in '
 run lab freeze n9
 like "freeze of nobody" "$status: $err" '^2: umf-lab: n9: no such guest in '
 
+lab exec n1 'printf "\033[6nplain\302\2332J\n" >/dev/console'
+check "logs has what a guest said" until_true 10 eval "lab logs n1 | grep -q plain"
+is "... without what a terminal would obey" "$(lab logs n1 | grep -ac $'\033\|\302\233')" 0
+
 # ---- frozen, thawed, killed, restarted ----
 
 lab freeze n2

@@ -323,6 +323,8 @@ void rollback_recover(struct lab *lab);
 
 /* ---- log.c: what guests say on their consoles ---- */
 
+/* Without what a terminal would obey. */
+char *log_clean(char *line);
 /* The last lines, each with the guest's name in front. */
 void log_show(const char *path, const char *guest);
 /* What the kernel said last when it panicked, or NULL. */

@@ -1,12 +1,29 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Guests' logs, looked through for what explains something. */
+/*
+ * Guests' logs, looked through for what explains something. What a guest has said
+ * may not command the terminal.
+ */
 #define _GNU_SOURCE
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 #include "../lib/xalloc.h"
 #include "lab.h"
 
 #define LOG_LINES	12
+
+char *log_clean(char *line)
+{
+	unsigned char *at = (unsigned char *)line;
+
+	for (; *at; at++) {
+		if (iscntrl(*at) && *at != '\t')
+			*at = '?';
+		else if (*at == 0xc2 && at[1] >= 0x80 && at[1] < 0xa0)
+			memset(at, '?', 2);	/* C1, as UTF-8 */
+	}
+	return line;
+}
 
 void log_show(const char *path, const char *guest)
 {
@@ -19,7 +36,7 @@ void log_show(const char *path, const char *guest)
 		if (!*line)
 			continue;
 		free(last[n % LOG_LINES]);
-		last[n++ % LOG_LINES] = xstrdup(line);
+		last[n++ % LOG_LINES] = xstrdup(log_clean(line));
 	}
 	if (in)
 		fclose(in);
@@ -42,7 +59,7 @@ static char *find_last(const struct lab *lab, const char *guest,
 		if (!at)
 			continue;
 		free(found);
-		found = xstrdup(at);
+		found = xstrdup(log_clean(at));
 	}
 	if (in)
 		fclose(in);

@@ -226,6 +226,7 @@ static void show(struct tail *tail, bool several)
 	clearerr(tail->in);
 	while (getline(&tail->line, &tail->size, tail->in) >= 0) {
 		tail->line[strcspn(tail->line, "\r\n")] = '\0';
+		log_clean(tail->line);
 		if (several)
 			printf("%s: %s\n", tail->name, tail->line);
 		else
