@@ -106,10 +106,12 @@ static void find_here(struct lab *lab)
 	if (runs.n > 1)
 		die(LAB_USAGE, "which lab? %s and %s are up; -f FILE or --run FOLDER names one",
 		    runs.s[0], runs.s[1]);
-	if (runs.n)
+	if (runs.n) {
+		lab->file = NULL;
 		place_find(lab, NULL, runs.s[0]);
-	else if (!file)
+	} else if (!file) {
 		lab_no_file(n);
+	}
 }
 
 static void read_record(struct lab *lab)
@@ -127,11 +129,12 @@ void lab_find(struct lab *lab, const char *file, const char *run)
 		find_here(lab);
 	lab->recorded = true;
 	read_record(lab);
-	if (lab->up || lab->nr_guests)
+	if (lab->up)
 		return;
-	if (file && access(file, F_OK))
+	if (!lab->nr_guests && file && access(file, F_OK))
 		die(LAB_USAGE, "%s: %m", file);
-	lab_each(add_file, lab);
+	if (!run)
+		lab_each(add_file, lab);
 }
 
 void lab_need_record(const struct lab *lab)
@@ -158,6 +161,8 @@ void lab_say_elsewhere(const struct lab *lab)
 
 void lab_lock(struct lab *lab, const char *verb)
 {
+	struct lab old = { .file = lab->file, .run = lab->run, .live = lab->live };
+
 	place_lock(lab, verb);
 	/* who had the lock until now may have changed it */
 	lab->up = place_is_live(lab);
@@ -166,11 +171,14 @@ void lab_lock(struct lab *lab, const char *verb)
 		lab->guest = NULL;
 		lab->nr_guests = 0;
 		read_record(lab);
+		rollback_recover(lab);
 	} else {
+		/* what was begun was of the lab that was up last */
+		made_read(&old, true);
+		rollback_recover(&old);
 		made_read(lab, false);
 	}
 	snapshot_recover(lab);
-	rollback_recover(lab);
 }
 
 /* ---- its guests ---- */
