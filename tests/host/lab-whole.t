@@ -59,13 +59,18 @@ lab_file 'serial ttyS3 { transport = "unix,/nothing/x" }'
 lacks "a socket that cannot be made" "serial ttyS3" "ttyS3: cannot listen on unix"
 lab_file 'append = "ipv6.disable=1" nic eth0 { segment = pub ip = { "10.0.0.2/24", "[fd00::2]/64" } }'
 lacks "an address that is refused" "address eth0 fd00::2/64" "fd00::2/64"
+lab_file 'nic eth0 { segment = pub ip = 10.0.0.2/24 } nic eth1 { segment = pub ip = 10.0.1.2/24 } append = "ip=eth0:10.0.1.2/24 ip=eth1:10.0.0.2/24"'
+run lab up
+is "addresses that other NICs have as well: status" "$status: $err" "0: "
+lab down --kill
 
 # ---- what a guest died of ----
 
-lab_file 'faults = "node panic at=+4s"'
+lab_file ''
 run lab up
-is "a guest that will panic: status" "$status: $err" "0: "
-check "... it has ended" lab wait -t 60 ended n2
+is "up: status" "$status: $err" "0: "
+lab fault n2 add node panic >/dev/null 2>&1
+check "a guest that panics ends" lab wait -t 60 ended n2
 run lab exec n2 true
 like "... exec says of what" "$status: $err" '^125: umf-lab: n2: has ended: Kernel panic - not syncing: .*; its log is .*/n2.log; umf-lab restart n2 starts it$'
 like "... and so does status" "$(lab status)" $'\nn2 +ended +Kernel panic - not syncing: .*'

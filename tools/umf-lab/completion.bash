@@ -9,7 +9,7 @@ _umf_lab()
 
 	for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
 		if [ -n "$skip" ]; then
-			[[ $skip != -f && $skip != --file ]] || file=(-f "$word")
+			[[ $skip != -f && $skip != --file && $skip != --run ]] || file+=("$skip" "$word")
 			skip=''
 			continue
 		fi
@@ -40,7 +40,7 @@ _umf_lab()
 		power) [ "$seen" -gt 0 ] && list=guests || list='on off status' ;;
 		esac
 		if [[ $list == *guests ]]; then
-			list="${list%guests} $("${COMP_WORDS[0]}" "${file[@]}" status 2>/dev/null | sed 's/ .*//')"
+			list="${list%guests} $("${COMP_WORDS[0]}" "${file[@]}" status 2>/dev/null | sed '/^power switch /d; /: is not up$/d; s/ .*//')"
 		fi
 	fi
 	mapfile -t COMPREPLY < <(compgen -W "$list" -- "$cur")

@@ -4,7 +4,7 @@
 
 _umf_lab_guests()
 {
-	compadd -- ${(f)"$(umf-lab ${opt_args[-f]:+-f} ${opt_args[-f]} status 2>/dev/null | sed 's/ .*//')"}
+	compadd -- ${(f)"$(umf-lab ${opt_args[-f]:+-f} ${opt_args[-f]} status 2>/dev/null | sed '/^power switch /d; /: is not up$/d; s/ .*//')"}
 }
 
 _umf_lab()

@@ -247,7 +247,7 @@ static bool claim_log(struct lab *lab, char *path)
 	made_claim(lab, path);
 	ok = made_is(lab, path);
 	if (!ok)
-		say("%s: is there, and no lab has made it: it is in the way of a log", path);
+		say("%s: is there, and no lab has made it; remove it, a log goes there", path);
 	free(path);
 	return ok;
 }
@@ -258,13 +258,13 @@ static bool claim_files(struct lab *lab)
 	const struct guest_conf *guest = lab->guest;
 	bool ok = true;
 
-	for (; ok && guest < lab->guest + lab->nr_guests; guest++) {
-		ok = claim_log(lab, guest_log(lab, guest->name));
-		if (ok && guest->setup)
-			ok = claim_log(lab, setup_log(lab, guest->name));
+	for (; guest < lab->guest + lab->nr_guests; guest++) {
+		ok = claim_log(lab, guest_log(lab, guest->name)) && ok;
+		if (guest->setup)
+			ok = claim_log(lab, setup_log(lab, guest->name)) && ok;
 	}
-	if (ok && lab->fencing)
-		ok = claim_log(lab, power_log(lab));
+	if (lab->fencing)
+		ok = claim_log(lab, power_log(lab)) && ok;
 	start_claim(lab);
 	return ok && made_write(lab);
 }

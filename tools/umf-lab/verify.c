@@ -61,9 +61,10 @@ static void ask_addresses(FILE *out, const struct guest_conf *guest)
 	size_t i;
 
 	fputs("if command -v ip >/dev/null; then\n"
-	      "all=\" $(ip -o addr show | tr '\\t\\n' '  ')\"\n"
+	      "all=\" $(ip -o addr show | while read -r number nic family address rest; do\n"
+	      "printf '%s=%s ' \"$nic\" \"$address\"; done)\"\n"
 	      "while read -r nic address; do\n"
-	      "case $all in *\" $nic \"*\" $address \"*) ;;\n"
+	      "case $all in *\" $nic=$address \"*) ;;\n"
 	      "*) echo address $nic $address ;; esac\ndone <<END\n", out);
 	for (; nic < guest->nic + guest->nr_nics; nic++)
 		for (i = 0; i < nic->ip.n; i++) {
