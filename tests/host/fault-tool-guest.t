@@ -58,7 +58,7 @@ done_as "seed" "" n1 seed 12
 done_as "suspend" "" n1 suspend r1
 done_as "... is listed" $'seed 12\nadd eth0 drop dir=rx prob=30% id=r1\nsuspend r1' n1 list
 is "... in JSON too" "$("$tool" --json n1 list | jq -c '[.[0].seed, .[1].suspended, .[1].params]')" \
-	'[12,true,{"dir":"rx","prob":0.3}]'
+	'["12",true,{"dir":"rx","prob":0.3}]'
 done_as "resume" "" n1 resume all
 # Neighbour discovery may send a frame at any time.
 like "stats" "$("$tool" n1 stats r1)" '^r1 eth0 drop state=open evaluated=[0-9]+ matched=[0-9]+ fired=[0-9]+ bytes=[0-9]+'

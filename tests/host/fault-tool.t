@@ -3,142 +3,24 @@
 # host only
 #
 # mconsole-fault against guests that misbehave, or answer at a moment of the test's choosing: what no real
-# guest does on command. With real guests: fault-tool-guest.t.
+# guest does on command. With real guests: fault-tool-guest.t; of timelines: fault-tool-run.t.
 
 use strict;
 use warnings;
 no warnings 'qw';	# guests are named with commas
 use Cwd qw(abs_path);
 use File::Basename qw(dirname);
-use File::Temp qw(tempdir);
 use IO::Socket::UNIX;
 use JSON::PP;
-use POSIX qw(:sys_wait_h);
 use Socket qw(SOCK_DGRAM);
 use Test::More;
-use Time::HiRes qw(time sleep);
-
-use constant { MAGIC => 0xcafebabe, VERSION => 2, HEADER => 12, MAX_DATA => 512 };
+use Time::HiRes qw(sleep);
 
 my $top = abs_path(dirname(__FILE__) . '/../..');
-my $tool = ($ENV{BIN} // "$top/build/bin") . '/mconsole-fault';
+my $tool = $ENV{TOOL} = ($ENV{BIN} // "$top/build/bin") . '/mconsole-fault';
 plan skip_all => "there is no $tool; make tools" unless -x $tool;
-
-my $dir = tempdir('umf.XXXXXX', TMPDIR => 1, CLEANUP => 1);
-my $home = "$dir/home";
-mkdir $_ for "$dir/uml", $home, "$home/.uml";
-$ENV{UML_DIR} = "$dir/uml";
-$ENV{HOME} = $home;
-delete $ENV{POSIXLY_CORRECT};
-
-my @children;
-my $me = $$;
-END {
-	if ($$ == $me) {
-		my $status = $?;
-		kill 'KILL', @children;
-		waitpid $_, 0 for @children;
-		$? = $status;
-	}
-}
-
-# ---- a guest that answers what it is told to ----
-
-sub packet
-{
-	my ($text, %f) = @_;
-	my $len = $f{len} // length($text) + 1;
-	return pack('LLL', $f{err} // 0, $f{more} // 0, $len) . "$text\0";
-}
-
-# A reply as UML cuts it.
-sub packets
-{
-	my ($text, $err) = @_;
-	my @out;
-	do {
-		my $part = substr($text, 0, MAX_DATA - 1, '');
-		push @out, packet($part, err => @out ? 0 : $err // 0, more => length $text ? 1 : 0);
-	} while (length $text);
-	return @out;
-}
-
-# $answer->(request, how many came before) gives the packets; each request is noted in <name>.log.
-sub guest
-{
-	my ($name, $answer, %o) = @_;
-	my $folder = ($o{dir} // $ENV{UML_DIR}) . "/$name";
-	mkdir $folder;
-	unlink "$folder/mconsole";
-	my $socket = IO::Socket::UNIX->new(Type => SOCK_DGRAM, Local => "$folder/mconsole") or die "$folder: $!";
-	unlink "$dir/$name.log";
-	my $pid = fork // die;
-	if (!$pid) {
-		$SIG{$_} = 'DEFAULT' for qw(INT TERM);
-		for (my $n = 0;; $n++) {
-			my $from = recv($socket, my $request, 65536, 0) // next;
-			my ($magic, $version, $len) = unpack('LLL', $request);
-			my $text = substr($request, HEADER, $len);
-			open(my $log, '>>', "$dir/$name.log");
-			print $log $magic == MAGIC && $version == VERSION ? "$text\n" : "malformed\n";
-			close $log;
-			send($socket, $_, 0, $from) for $answer->($text, $n);
-		}
-	}
-	push @children, $pid;
-	return $pid;
-}
-
-sub kill_guest
-{
-	my ($pid) = @_;
-	kill 'KILL', $pid;
-	waitpid $pid, 0;
-	@children = grep { $_ != $pid } @children;
-}
-
-sub slurp
-{
-	my ($file) = @_;
-	open(my $in, '<', $file) or return '';
-	local $/;
-	return <$in> // '';
-}
-
-sub requests { return slurp("$dir/$_[0].log") }
-
-# ---- the tool ----
-
-my ($out, $err, $took);
-
-sub start
-{
-	my @args = @_;
-	my $pid = fork // die;
-	if (!$pid) {
-		open(STDOUT, '>', "$dir/out");
-		open(STDERR, '>', "$dir/err");
-		exec $tool, @args or POSIX::_exit(127);
-	}
-	return $pid;
-}
-
-sub finish
-{
-	my ($pid) = @_;
-	waitpid $pid, 0;
-	my $status = $? & 127 ? "signal " . ($? & 127) : $? >> 8;
-	($out, $err) = (slurp("$dir/out"), slurp("$dir/err"));
-	return $status;
-}
-
-sub run
-{
-	my $from = time;
-	my $status = finish(start(@_));
-	$took = time - $from;
-	return $status;
-}
+require "$top/tests/lib/fake-guests.pl";
+our ($dir, $home, $out, $err, $took);
 
 sub json { return JSON::PP->new->decode($out) }
 
@@ -321,7 +203,7 @@ is_deeply($list->[2]{params}, { bits => 16, offset => { first => 14, last => 33 
 	burst => { p_bad => 0.01, p_good => 0.2, loss_bad => 1, loss_good => 5e-7 },
 	at => { ns => 120000000000, relative => JSON::PP::false }, for => 250000, period => 1000000000, duty => 0.125 },
 	'... of every type');
-is_deeply($list->[3]{params}, { offset => { first => 14, last => 33 }, seed => 7 }, '... and both ranges');
+is_deeply($list->[3]{params}, { offset => { first => 14, last => 33 }, seed => '7' }, '... and both ranges');
 is(join(' ', map { $_->{suspended} ? 1 : 0 } @$list[1 .. 3]), '0 1 0', '... and what is suspended');
 is(join("\n", map { $_->{line} } @$list[1 .. 3]), join("\n", (split /\n/, $text)[1 .. 3]), '... and the lines');
 like($out, qr/"count":3,/, '... numbers are numbers');
@@ -427,7 +309,7 @@ sub complete
 guest('c', sub { packets($_[0] =~ /devices/ ? "eth0 net rules=1\n" : "r1 eth0 drop\nr2 eth0 dup\n") });
 for (['c ev', 'events'], ['c add ', 'eth0'], ['--timeout 5s c add eth0 d', 'drop dup delay down'], ['ru', 'run'],
 	['c add ttyS0 d', 'drop dup delay'], ['c help cu', 'cut'], ['c cap', 'capture'], ['c capture ', 'eth0'], ['c capture eth0 o', 'off'],
-	['c capture eth0 -w x --t', '--timeout --text'],
+	['c capture eth0 -w x --t', '--timeout --text'], ['run --ch', '--check'],
 	['c add eth0 down p', 'period='], ['c add ttyS0 modem dc', 'dcd='], ['c add eth0 drop dir=', 'rx tx'], ['c suspend ', 'all r1 r2']) {
 	is(complete("mconsole-fault $_->[0]"), $_->[1], "completion of '$_->[0]'");
 }

@@ -7,6 +7,7 @@
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <errno.h>
+#include <glob.h>
 #include <limits.h>
 #include <pwd.h>
 #include <stdbool.h>
@@ -93,9 +94,29 @@ static char *name_all(void)
 	return text;
 }
 
+/* Guests of labs are in folders of umf-lab's (umf-lab/place.c). */
+static bool is_in_a_lab(const char *name)
+{
+	char *pattern = xasprintf("/dev/shm/umf-lab-%u/*/uml", getuid()), *path;
+	bool found = false;
+	glob_t labs;
+	size_t i;
+
+	if (!glob(pattern, 0, NULL, &labs)) {
+		for (i = 0; i < labs.gl_pathc && !found; i++) {
+			path = xasprintf("%s/%s/mconsole", labs.gl_pathv[i], name);
+			found = !mconsole_probe(path);
+			free(path);
+		}
+		globfree(&labs);
+	}
+	free(pattern);
+	return found;
+}
+
 int guest_find(struct guest_list *list, const char *name, char **why)
 {
-	char *dirs[NR_DIRS], *path, *dead = NULL, *all;
+	char *dirs[NR_DIRS], *path, *dead = NULL, *all, *hint;
 	int i, err, ret = -ENOENT;
 
 	if (strchr(name, '/'))
@@ -122,6 +143,12 @@ int guest_find(struct guest_list *list, const char *name, char **why)
 
 	if (ret) {
 		all = name_all();
+		if (is_in_a_lab(name)) {
+			hint = xasprintf("%s; %s: umf-lab fault %s ... reaches it", all,
+					 "a lab has a guest of that name", name);
+			free(all);
+			all = hint;
+		}
 		if (dead)
 			*why = xasprintf("%s%s", dead, all);
 		else

@@ -44,9 +44,8 @@ int ask_timeout(const struct tool *tool)
 	return ms > INT_MAX ? INT_MAX : (int)ms;
 }
 
-/* Did this guest do it? If not, say why. */
-static bool judge(struct tool *tool, const struct guest *guest,
-		  const struct mconsole_call *call)
+bool ask_judge(struct tool *tool, const struct guest *guest,
+	       const struct mconsole_call *call)
 {
 	if (call->err) {
 		print_error(guest, "%s", mconsole_strerror(call->err));
@@ -66,25 +65,50 @@ static bool judge(struct tool *tool, const struct guest *guest,
 	return true;
 }
 
+int ask_send(const struct tool *tool, struct mconsole_call *calls, int timeout_ms,
+	     const sigset_t *sigmask)
+{
+	free_replies(tool, calls);
+	return mconsole_run(calls, tool->guests.n, timeout_ms, sigmask);
+}
+
 int ask(struct tool *tool, struct mconsole_call *calls, int timeout_ms,
 	const sigset_t *sigmask)
 {
 	int n = 0, ret;
 	size_t i;
 
-	free_replies(tool, calls);
-	ret = mconsole_run(calls, tool->guests.n, timeout_ms, sigmask);
+	ret = ask_send(tool, calls, timeout_ms, sigmask);
 	if (ret)
 		return ret;
 	for (i = 0; i < tool->guests.n; i++) {
 		if (!calls[i].request)
 			continue;
-		if (judge(tool, &tool->guests.guest[i], &calls[i]))
+		if (ask_judge(tool, &tool->guests.guest[i], &calls[i]))
 			n++;
 		else
 			calls[i].request = NULL;
 	}
 	return n;
+}
+
+void ask_all(struct tool *tool, struct mconsole_call *calls,
+	     const struct words *requests, const sigset_t *sigmask,
+	     void (*done)(struct tool *tool, size_t guest, const char *reply, void *data),
+	     void *data)
+{
+	size_t i, nr;
+
+	for (nr = 0; nr < requests->n; nr++) {
+		for (i = 0; i < tool->guests.n; i++)
+			if (!nr || calls[i].request)
+				calls[i].request = requests->word[nr];
+		if (ask(tool, calls, ask_timeout(tool), sigmask) <= 0)
+			return;
+		for (i = 0; i < tool->guests.n; i++)
+			if (calls[i].request)
+				done(tool, i, calls[i].reply, data);
+	}
 }
 
 void ask_lines(const char *reply, void (*line)(char *line, void *data),

@@ -37,7 +37,7 @@ static char *make_request(const char *device, char *what)
 		words_add(&words, (char *)device);
 	if (what)
 		words_add(&words, what);
-	request = request_make(&words);
+	request = request_one(&words);
 	words_free(&words);
 	return request;
 }

@@ -7,6 +7,7 @@
  * of them here.
  */
 #define _GNU_SOURCE
+#include <errno.h>
 #include <getopt.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -53,6 +54,7 @@ static void help(void)
 	       "       " NAME " run <file>\n"
 	       "\n"
 	       "<guest>: a umid in $UML_DIR, ~/.uml or /tmp/uml, or the path of an mconsole socket\n"
+	       "<verb>: one argument may hold several statements; - reads them from standard input\n"
 	       "\n"
 	       "Verbs:\n");
 	for (i = 0; i < UMF_V_MAX; i++)
@@ -78,6 +80,7 @@ static void help(void)
 	       "  -w FILE       see capture; - is standard output; run writes JSON there\n"
 	       "  --console GUEST=FILE\n"
 	       "                run shows what the guest's console writes to the file\n"
+	       "  --check       run only says what is wrong with the file, and who is not there\n"
 	       "  --text        a capture as text, a line a packet\n"
 	       "  --read FILE   print the pcapng file of a capture as text\n"
 	       "  --guests      list the guests that are running\n"
@@ -88,8 +91,7 @@ static void help(void)
 }
 
 enum { OPT_JSON = 256, OPT_TIMEOUT, OPT_FOLLOW, OPT_GUESTS, OPT_TEXT, OPT_READ,
-       OPT_CONSOLE,
-       OPT_VERSION };
+       OPT_CONSOLE, OPT_CHECK, OPT_VERSION };
 
 static const struct option options[] = {
 	{ "json", no_argument, NULL, OPT_JSON },
@@ -100,6 +102,7 @@ static const struct option options[] = {
 	{ "write", required_argument, NULL, 'w' },
 	{ "read", required_argument, NULL, OPT_READ },
 	{ "console", required_argument, NULL, OPT_CONSOLE },
+	{ "check", no_argument, NULL, OPT_CHECK },
 	{ "version", no_argument, NULL, OPT_VERSION },
 	{ "help", no_argument, NULL, 'h' },
 	{ }
@@ -169,6 +172,9 @@ static bool parse_options(struct tool *tool, int argc, char **argv)
 			watch_console(optarg, file);
 			tool->consoles = true;
 			break;
+		case OPT_CHECK:
+			tool->check = true;
+			break;
 		case OPT_VERSION:
 			puts(NAME " " UMF_VERSION);
 			return false;
@@ -193,20 +199,32 @@ static bool parse_options(struct tool *tool, int argc, char **argv)
 	return !guests && !tool->read;
 }
 
+void tool_check_names(const char *names)
+{
+	char *copy = xstrdup(names), *pos = copy, *name;
+	struct words seen = { 0 };
+	size_t i;
+
+	while ((name = strsep(&pos, ","))) {
+		if (!*name)
+			tool_usage("a guest's name is missing beside a comma");
+		for (i = 0; i < seen.n; i++)
+			if (!strcmp(seen.word[i], name))
+				tool_usage("%s: named twice", name);
+		words_add(&seen, name);
+	}
+	words_free(&seen);
+	free(copy);
+}
+
 void tool_find_guests(struct tool *tool, const char *names)
 {
 	char *copy = xstrdup(names), *pos = copy, *name, *why;
-	size_t i;
 
 	tool->several = strchr(names, ',');
 	while ((name = strsep(&pos, ","))) {
 		struct guest guest = { .name = name };
 
-		if (!*name)
-			tool_usage("a guest's name is missing beside a comma");
-		for (i = 0; i < tool->guests.n; i++)
-			if (!strcmp(tool->guests.guest[i].name, name))
-				tool_usage("%s: named twice", name);
 		if (guest_find(&tool->guests, name, &why)) {
 			print_error(&guest, "%s", why);
 			free(why);
@@ -216,56 +234,98 @@ void tool_find_guests(struct tool *tool, const char *names)
 	free(copy);
 }
 
+struct answers {
+	record_fn *record;
+	bool list, several;	/* statements: whose answers cannot be told apart */
+	json_t *array;
+	char **text;		/* of each guest, so far */
+};
+
+static void take_answer(struct tool *tool, size_t nr, const char *reply, void *data)
+{
+	const struct guest *guest = &tool->guests.guest[nr];
+	struct answers *to = data;
+	char *longer;
+
+	if (!tool->json) {
+		print_reply(tool, guest, reply);
+	} else if (to->record && !to->several) {
+		record_all(to->array, to->record, guest->name, reply);
+	} else if (to->list && !to->several) {
+		rule_list(to->array, guest->name, reply);
+	} else {
+		longer = xasprintf("%s%s", to->text[nr] ?: "", reply);
+		free(to->text[nr]);
+		to->text[nr] = longer;
+	}
+}
+
+static void print_answers(const struct tool *tool, const struct answers *answers)
+{
+	size_t i;
+
+	if (!tool->json)
+		return;
+	if ((answers->record || answers->list) && !answers->several) {
+		record_print(json_incref(answers->array));
+		return;
+	}
+	for (i = 0; i < tool->guests.n; i++)
+		if (answers->text[i])
+			record_print(json_pack("{so so}", "guest",
+					       record_text(tool->guests.guest[i].name),
+					       "reply", record_text(answers->text[i])));
+}
+
 static void plain_verb(struct tool *tool, const struct words *words)
 {
 	int verb = umf_verb_find(words->word[0], strlen(words->word[0]));
-	record_fn *record = record_of(words->word[0]);
-	json_t *array = json_array();
+	struct answers answers = {
+		.record = record_of(words->word[0]),
+		.list = verb == UMF_V_LIST,
+		.array = json_array(),
+	};
+	struct words requests = { 0 };
 	struct mconsole_call *calls;
-	char *request;
-	bool records;
 	size_t i;
 
-	/* Of several statements the answers cannot be told apart. */
 	for (i = 0; i < words->n; i++)
 		if (words->word[i] == word_separator)
-			break;
-	records = i == words->n && (record || verb == UMF_V_LIST);
-
-	request = request_make(words);
+			answers.several = true;
+	request_make(&requests, words);
+	answers.text = xrealloc(NULL, tool->guests.n * sizeof(*answers.text));
+	memset(answers.text, 0, tool->guests.n * sizeof(*answers.text));
 	calls = ask_new(tool);
-	for (i = 0; i < tool->guests.n; i++)
-		calls[i].request = request;
-	ask(tool, calls, ask_timeout(tool), NULL);
-
-	for (i = 0; i < tool->guests.n; i++) {
-		const struct guest *guest = &tool->guests.guest[i];
-		char *reply = calls[i].reply;
-
-		if (!calls[i].request)
-			continue;
-		if (!tool->json)
-			print_reply(tool, guest, reply);
-		else if (!records)
-			record_print(json_pack("{so so}",
-					       "guest", record_text(guest->name),
-					       "reply", record_text(reply)));
-		else if (record)
-			record_all(array, record, guest->name, reply);
-		else
-			rule_list(array, guest->name, reply);
-	}
-	if (tool->json && records)
-		record_print(json_incref(array));
-	json_decref(array);
+	ask_all(tool, calls, &requests, NULL, take_answer, &answers);
 	ask_free(tool, calls);
-	free(request);
+	print_answers(tool, &answers);
+	for (i = 0; i < tool->guests.n; i++)
+		free(answers.text[i]);
+	free(answers.text);
+	json_decref(answers.array);
+	words_free(&requests);
+}
+
+/* What there is on standard input, as if it were the one argument. */
+static char *read_statements(void)
+{
+	char *text = NULL;
+	size_t size = 0;
+	ssize_t len;
+
+	len = getdelim(&text, &size, '\0', stdin);
+	if (len < 0)
+		tool_usage("-: %s", ferror(stdin) ? strerror(errno) : "nothing is there");
+	if (!text[len - 1] || fgetc(stdin) != EOF)
+		tool_usage("-: is no text");
+	return text;
 }
 
 static void do_verb(struct tool *tool, int argc, char **argv)
 {
 	bool capture = !strcmp(argv[0], umf_verbs[UMF_V_CAPTURE].name);
 	struct words words = { 0 };
+	char *text;
 	int i;
 
 	if (capture &&
@@ -294,10 +354,14 @@ static void do_verb(struct tool *tool, int argc, char **argv)
 
 	/* One argument with blanks is a line of the grammar, quotes and all. */
 	if (argc == 1) {
-		if (!words_split(&words, argv[0]))
+		text = strcmp(argv[0], "-") ? xstrdup(argv[0]) : read_statements();
+		if (!words_split(&words, text))
 			tool_usage("a quote is not closed");
-		if (!words.n || words.word[0] == word_separator)
+		for (i = 0; (size_t)i < words.n && words.word[i] == word_separator;)
+			i++;
+		if ((size_t)i == words.n)
 			tool_usage("a verb is missing");
+		free(text);
 	} else {
 		/* a file's name is from here */
 		if (capture && argc == 3 && strcmp(argv[2], "off"))
@@ -327,13 +391,16 @@ int main(int argc, char **argv)
 					   tool.text ? "--text" : "--follow");
 			run_verb(&tool, argv[1]);
 		} else {
+			tool_check_names(argv[0]);
+			if (tool.check)
+				tool_usage("--check goes with run only");
 			tool_find_guests(&tool, argv[0]);
 			if (tool.guests.n)
 				do_verb(&tool, argc - 1, argv + 1);
 		}
 	}
 	guest_list_free(&tool.guests);
-	if (fclose(stdout)) {
+	if (ferror(stdout) | fclose(stdout)) {
 		perror(NAME ": cannot write");
 		tool_worse(&tool, TOOL_UNREACHED);
 	}

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * A line of stats, events, devices or capture as a JSON object: first words that have
- * their place, then key=value. Keys a newer guest adds come through.
+ * their place, then key=value. Keys a newer guest adds come through. A seed is
+ * a string, however large: it is for being given back, not for reckoning.
  */
 #define _GNU_SOURCE
 #include <inttypes.h>
@@ -29,14 +30,34 @@ json_t *record_text(const char *text)
 	return json;
 }
 
-/* A number, or a string where it is none or JSON's are too short. */
-static json_t *value_json(const char *value)
+/* What a double holds exactly: jq, like JavaScript, has no other numbers. */
+#define NUMBER_MAX	(1ULL << 53)
+
+json_t *record_u64(uint64_t n)
+{
+	char digits[24];
+
+	if (n <= NUMBER_MAX)
+		return json_integer(n);
+	snprintf(digits, sizeof(digits), "%" PRIu64, n);
+	return json_string(digits);
+}
+
+json_t *record_number(const char *text)
 {
 	uint64_t n;
 
-	if (units_u64(value, &n) && n <= INT64_MAX)
-		return json_integer(n);
-	return record_text(value);
+	return units_u64(text, &n) ? record_u64(n) : record_text(text);
+}
+
+bool record_get(const json_t *object, const char *key, uint64_t *n)
+{
+	const json_t *value = json_object_get(object, key);
+
+	if (json_is_string(value))
+		return units_u64(json_string_value(value), n);
+	*n = json_integer_value(value);
+	return json_is_integer(value);
 }
 
 static void set_ns(json_t *object, const char *key, const char *seconds)
@@ -44,8 +65,8 @@ static void set_ns(json_t *object, const char *key, const char *seconds)
 	char *name = xasprintf("%s_ns", key);
 	uint64_t ns;
 
-	if (units_time(seconds, true, &ns) && ns <= INT64_MAX)
-		json_object_set_new(object, name, json_integer(ns));
+	if (units_time(seconds, true, &ns))
+		json_object_set_new(object, name, record_u64(ns));
 	else
 		json_object_set_new(object, name, record_text(seconds));
 	free(name);
@@ -64,7 +85,7 @@ static void set_pair(json_t *object, const char *key, char *value)
 			char *name = xasprintf("%s_index", key);
 
 			*at++ = '\0';
-			json_object_set_new(object, name, value_json(at));
+			json_object_set_new(object, name, record_number(at));
 			free(name);
 		}
 		set_ns(object, key, value);
@@ -72,7 +93,7 @@ static void set_pair(json_t *object, const char *key, char *value)
 		   !strcmp(key, "device")) {
 		json_object_set_new(object, key, record_text(value));
 	} else {
-		json_object_set_new(object, key, value_json(value));
+		json_object_set_new(object, key, record_number(value));
 	}
 }
 

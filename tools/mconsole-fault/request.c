@@ -11,6 +11,7 @@
 #include "fault/params.h"
 #include "tool.h"
 
+#define FAULT	"fault "
 #define MATCH	"match="
 #define BPF	"bpf="
 #define TABLE	"table="
@@ -106,29 +107,93 @@ static void check_characters(const struct words *words)
 					   i + 1, (unsigned char)*p);
 }
 
-char *request_make(const struct words *words)
+/* Of @words, all of them or the one statement that begins at *@at. */
+static char *make_text(const struct words *words, size_t *at)
 {
 	struct words out = { 0 };
 	const char *culprit;
-	char *text, *request;
-	size_t i = 0, len;
+	char *text;
 
-	while (i < words->n)
-		i = add_statement(&out, words, i);
+	*at = add_statement(&out, words, *at);
+	if (out.n && out.word[out.n - 1] == word_separator)
+		out.n--;	/* nobody's to free */
 	check_characters(&out);
 	text = words_join(&out, &culprit);
 	if (!text)
 		tool_usage("%s: cannot be quoted; one text cannot hold both ' and \"",
 			   culprit);
-	request = xasprintf("fault %s", text);
-	free(text);
 	words_free(&out);
+	return text;
+}
 
-	len = strlen(request);
+/* @nr: which of several statements it is, or 0. */
+static void check_length(const char *text, size_t nr)
+{
+	size_t len = strlen(FAULT) + strlen(text);
+	char *which = nr ? xasprintf("statement %zu: ", nr) : xstrdup("");
+
 	if (len > MCONSOLE_REQUEST_MAX)
-		tool_usage("the request has %zu bytes, %zu more than the %d a guest takes%s",
-			   len, len - MCONSOLE_REQUEST_MAX, MCONSOLE_REQUEST_MAX,
-			   strstr(request, " " BPF) ?
+		tool_usage("%sthe request has %zu bytes, %zu more than the %d a guest takes%s",
+			   which, len, len - MCONSOLE_REQUEST_MAX, MCONSOLE_REQUEST_MAX,
+			   strstr(text, " " BPF) ?
 			   "; a simpler filter makes a shorter bpf=" : "");
+	free(which);
+}
+
+static bool has_several(const struct words *words)
+{
+	size_t i;
+
+	for (i = 0; i < words->n; i++)
+		if (words->word[i] == word_separator)
+			return true;
+	return false;
+}
+
+static void add_request(struct words *requests, char **text)
+{
+	char *request;
+
+	if (!*text)
+		return;
+	request = xasprintf(FAULT "%s", *text);
+	words_add(requests, request);
+	free(request);
+	free(*text);
+	*text = NULL;
+}
+
+void request_make(struct words *requests, const struct words *words)
+{
+	bool several = has_several(words);
+	char *so_far = NULL, *text, *both;
+	size_t at = 0, nr = 0;
+
+	while (at < words->n) {
+		text = make_text(words, &at);
+		if (!*text) {
+			free(text);
+			continue;
+		}
+		check_length(text, several ? ++nr : 0);
+		if (so_far && strlen(FAULT) + strlen(so_far) + strlen(text) + 2 >
+			      MCONSOLE_REQUEST_MAX)
+			add_request(requests, &so_far);
+		both = so_far ? xasprintf("%s; %s", so_far, text) : xstrdup(text);
+		free(so_far);
+		free(text);
+		so_far = both;
+	}
+	add_request(requests, &so_far);
+}
+
+char *request_one(const struct words *words)
+{
+	struct words requests = { 0 };
+	char *request;
+
+	request_make(&requests, words);
+	request = xstrdup(requests.n ? requests.word[0] : FAULT);
+	words_free(&requests);
 	return request;
 }

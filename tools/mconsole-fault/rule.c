@@ -2,7 +2,7 @@
 /*
  * The reply to list as JSON. A rule's keys keep their names, in an object of
  * their own; a value has the type its row in fault/params.c gives it. Times
- * are whole nanoseconds, probabilities numbers from 0 to 1.
+ * are whole nanoseconds, probabilities numbers from 0 to 1, seeds strings.
  */
 #define _GNU_SOURCE
 #include <stdlib.h>
@@ -12,22 +12,11 @@
 #include "fault/params.h"
 #include "tool.h"
 
-static json_t *u64_json(const char *value)
-{
-	uint64_t n;
-
-	if (units_u64(value, &n) && n <= INT64_MAX)
-		return json_integer(n);
-	return record_text(value);
-}
-
 static json_t *time_json(const char *value)
 {
 	uint64_t ns;
 
-	if (units_time(value, false, &ns) && ns <= INT64_MAX)
-		return json_integer(ns);
-	return record_text(value);
+	return units_time(value, false, &ns) ? record_u64(ns) : record_text(value);
 }
 
 static json_t *prob_json(const char *value)
@@ -52,7 +41,7 @@ static json_t *signed_json(const char *value, bool time)
 	double prob;
 	int sign = *value == '-' ? -1 : 1;
 
-	if (time && units_time(value + 1, false, &ns))
+	if (time && units_time(value + 1, false, &ns) && ns <= 1ULL << 53)
 		return json_integer(sign * (json_int_t)ns);
 	if (!time && units_prob(value + 1, &prob))
 		return json_real(sign * prob);
@@ -76,8 +65,8 @@ static json_t *range_json(const char *value)
 	else if (value[len] == '+')
 		b = a + b - 1;
 	free(first);
-	json = ok ? json_pack("{sI sI}", "first", (json_int_t)a, "last",
-			      (json_int_t)b) : record_text(value);
+	json = ok ? json_pack("{so so}", "first", record_u64(a), "last",
+			      record_u64(b)) : record_text(value);
 	return json;
 }
 
@@ -115,7 +104,7 @@ static json_t *param_json(const char *key, const char *value)
 
 	switch (id < 0 ? UMF_T_TEXT : umf_params[id].type) {
 	case UMF_T_U64:
-		json = u64_json(value);
+		json = id == UMF_K_SEED ? record_text(value) : record_number(value);
 		break;
 	case UMF_T_TIME:
 		json = time_json(value);
@@ -214,7 +203,7 @@ static void one_line(char *line, void *data)
 			json_array_append_new(list->array,
 				json_pack("{so so}",
 					  "guest", record_text(list->guest),
-					  "seed", u64_json(words.word[1])));
+					  "seed", record_text(words.word[1])));
 		break;
 	case UMF_V_ADD:
 		if (words.n > 2)

@@ -61,9 +61,19 @@ int64_t timeline_clock(void)
 	return ts.tv_sec * 1000000000LL + ts.tv_nsec;
 }
 
+int64_t timeline_at(int64_t clock)
+{
+	return clock - timeline.begin;
+}
+
 int64_t timeline_now(void)
 {
-	return timeline_clock() - timeline.begin;
+	return timeline_at(timeline_clock());
+}
+
+void timeline_zero(void)
+{
+	timeline.begin = timeline_clock();
 }
 
 bool timeline_runs(void)

@@ -36,6 +36,7 @@ struct tool {
 	bool follow;
 	bool text;			/* --text was given */
 	bool consoles;			/* --console was given */
+	bool check;			/* --check was given */
 	const char *write;		/* -w: this file, or - */
 	const char *read;		/* --read: this one */
 	bool timed;			/* --timeout was given */
@@ -52,13 +53,20 @@ void tool_usage(const char *fmt, ...);
 
 /* From now on tool_usage() begins with that; NULL: with the tool's name. */
 void tool_where(const char *where);
-/* Appends the guests of "n1,n2"; what is wrong with a name is said. */
+/* Ends the tool if "n1,n2" is no list of guests; looks for none of them. */
+void tool_check_names(const char *names);
+/* Appends the guests of such a list; who is not there is said, and counted. */
 void tool_find_guests(struct tool *tool, const char *names);
 
 /* ---- request.c ---- */
 
-/* "fault <words>", quoted, match= compiled; ends the tool if it cannot be. */
-char *request_make(const struct words *words);
+/*
+ * Appends "fault <words>", quoted, match= compiled: one request for as many
+ * statements as a guest takes at once. Ends the tool if that cannot be done.
+ */
+void request_make(struct words *requests, const struct words *words);
+/* The same of one statement, which is the caller's to free. */
+char *request_one(const struct words *words);
 
 /* ---- match.c ---- */
 
@@ -83,6 +91,16 @@ void ask_free(const struct tool *tool, struct mconsole_call *calls);
  */
 int ask(struct tool *tool, struct mconsole_call *calls, int timeout_ms,
 	const sigset_t *sigmask);
+/* The two halves of it: 0 or -EINTR; and whether that guest did it. */
+int ask_send(const struct tool *tool, struct mconsole_call *calls, int timeout_ms,
+	     const sigset_t *sigmask);
+bool ask_judge(struct tool *tool, const struct guest *guest,
+	       const struct mconsole_call *call);
+/* One request after the other; a guest that refuses one gets none behind it. */
+void ask_all(struct tool *tool, struct mconsole_call *calls,
+	     const struct words *requests, const sigset_t *sigmask,
+	     void (*done)(struct tool *tool, size_t guest, const char *reply, void *data),
+	     void *data);
 int ask_timeout(const struct tool *tool);
 /* Calls @line for each line of a reply, without its newline. */
 void ask_lines(const char *reply, void (*line)(char *line, void *data),
@@ -108,6 +126,14 @@ void record_all(json_t *array, record_fn *record, const char *guest,
 		const char *reply);
 /* A JSON string of a guest's bytes, which need not be UTF-8. */
 json_t *record_text(const char *text);
+/*
+ * A whole number: a JSON number as long as every reader of JSON has it exactly
+ * (2^53), else its digits in a string.
+ */
+json_t *record_u64(uint64_t n);
+json_t *record_number(const char *text);	/* what is none stays text */
+/* Either of them again; false: there is none of that name. */
+bool record_get(const json_t *object, const char *key, uint64_t *n);
 void record_print(json_t *json);	/* one line; takes it over */
 
 /* ---- rule.c ---- */
@@ -150,7 +176,9 @@ void timeline_begin(bool json, FILE *copy, int width);
 void timeline_end(void);
 bool timeline_runs(void);
 int64_t timeline_clock(void);	/* CLOCK_MONOTONIC, ns */
-int64_t timeline_now(void);	/* ns since the run began */
+int64_t timeline_at(int64_t clock);	/* that instant, in ns since the run began */
+int64_t timeline_now(void);
+void timeline_zero(void);	/* that is now */
 /*
  * Each line of @text becomes one of the timeline. @json, which is taken over,
  * has more fields of the first; it may be NULL. Any thread.
@@ -165,7 +193,10 @@ void watch_guest(const char *name);
 /* "<guest>=<file>", whose new lines are shown as well; ends the tool if not. */
 void watch_console(const char *name, const char *path);
 int watch_width(void);		/* of the longest name */
-void watch_begin(void);
+/* Calls @absent for each that is not there; false, and errno: it cannot watch. */
+bool watch_begin(void (*absent)(const char *name));
+/* Was a guest of that name there since? */
+bool watch_seen(const char *name);
 void watch_end(void);
 
 /* ---- run.c ---- */
@@ -174,20 +205,49 @@ void watch_end(void);
 
 void run_verb(struct tool *tool, const char *path);
 
+/* ---- step.c: the lines of such a file ---- */
+
+enum step_when { WHEN_NEXT, WHEN_AFTER, WHEN_AT, WHEN_END };
+
+struct step {
+	char *where;		/* "<file>:<line>" */
+	char *text;		/* as written, without the time */
+	enum step_when when;
+	int64_t time;		/* ns, WHEN_AFTER and WHEN_AT */
+	char *guests;		/* NULL: nothing, or the host's command */
+	char *command;		/* the host's */
+	struct words words;	/* verb and arguments */
+	struct words requests;	/* of a verb that is the guest's */
+	struct wait *wait;	/* of one that is not */
+	struct tool tool;	/* its guests, its timeout and how it ended */
+};
+
+struct steps {
+	struct step *step;
+	size_t n;
+};
+
+/* All of it, or the tool ends: what is read can be done. */
+void steps_read(struct steps *steps, const struct tool *tool, const char *path);
+/* Says which of their guests are not there, and where; false: any is. */
+bool steps_find_guests(const struct steps *steps);
+void steps_free(struct steps *steps);
+
 /* ---- wait.c, follow.c: the verbs that are not in the guest ---- */
 
 void wait_verb(struct tool *tool, bool once, int argc, char **argv);
 void follow_verb(struct tool *tool, int argc, char **argv);
 
 /*
- * wait, in pieces: what @argv, which stays, says, for the guests of @tool.
- * wait_look() looks once; @last: what is not true now never will be. What came
- * out is said, and counted in tool->status. It returns how many guests are left;
- * with @sigmask a signal ends it early, as ask().
+ * wait, in pieces: what @argv, which stays, says; the tool ends if that is
+ * wrong. wait_begin(): of the guests of @tool, from now on. wait_look() looks
+ * once. What came out is said, and counted in tool->status. It returns how many
+ * guests are left; with @sigmask a signal ends it early, as ask().
  */
-struct wait *wait_new(struct tool *tool, bool once, int argc, char **argv);
-int wait_look(struct wait *wait, int timeout_ms, bool last,
-	      const sigset_t *sigmask);
+struct wait *wait_new(bool once, int argc, char **argv);
+void wait_begin(struct wait *wait, struct tool *tool);
+int64_t wait_end(const struct wait *wait);	/* of timeline_clock() */
+int wait_look(struct wait *wait, const sigset_t *sigmask);
 void wait_free(struct wait *wait);
 
 #endif /* __UMF_TOOL_H */

@@ -6,9 +6,18 @@
  *
  * expect looks once. wait looks again until all conditions hold at the same
  * look, in every guest; a guest in which they hold is not asked again.
+ *
+ * Faults make guests silent, and boot them again. To wait that is "not yet":
+ *
+ *	no answer	until the time is up, or for ever if none is set
+ *	nobody listens	the same, but no longer than TOOL_ANSWER_MS if none is
+ *			set: it has ended
+ *	no such rule	an answer, unless nobody listened before: a guest that
+ *			boots makes the rules of umf= late
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +28,7 @@
 
 #define POLL_MIN_MS	10
 #define POLL_MAX_MS	200
+#define LOOK_MS		1000	/* for an answer, at first */
 
 static const char *const counters[] = {
 	"evaluated", "matched", "fired", "bytes", NULL
@@ -40,13 +50,24 @@ struct condition {
 	const char *text;	/* as given */
 };
 
+struct target {
+	bool gone;		/* nobody listened, once */
+	int64_t since;		/* timeline_clock() when that began, or 0 */
+	char *seen;		/* why it was not true when it last answered */
+};
+
 struct wait {
-	struct tool *tool;
 	const char *verb;
+	bool once;
 	struct condition *cond;
 	size_t n;
 	char *request;
-	struct mconsole_call *calls;	/* NULL before the first look */
+	/* wait_begin()'s */
+	struct tool *tool;
+	int64_t end;		/* of timeline_clock() */
+	int look_ms;		/* longer when nobody has answered */
+	struct mconsole_call *calls;
+	struct target *target;
 };
 
 static void parse_condition(struct condition *cond, const char *id, char *word)
@@ -118,7 +139,7 @@ static char *make_request(const struct wait *wait)
 			break;
 	if (i >= wait->n)
 		words_add(&words, (char *)wait->cond[0].id);
-	request = request_make(&words);
+	request = request_one(&words);
 	words_free(&words);
 	return request;
 }
@@ -155,6 +176,24 @@ static json_t *find_rule(const json_t *rules, const char *id)
 	return NULL;
 }
 
+static char *see_counters(const json_t *rule)
+{
+	char *text = xstrdup(""), *longer;
+	uint64_t number = 0;
+	size_t i;
+
+	for (i = 0; counters[i]; i++) {
+		record_get(rule, counters[i], &number);
+		longer = xasprintf("%s%s=%" PRIu64 " ", text, counters[i], number);
+		free(text);
+		text = longer;
+	}
+	longer = xasprintf("%sstate=%s", text,
+			   json_string_value(json_object_get(rule, "state")) ?: "?");
+	free(text);
+	return longer;
+}
+
 enum look { LOOK_TRUE, LOOK_UNTRUE, LOOK_NO_RULE };
 
 /* What *@seen, and with --json *@json, becomes is for a person who asks why. */
@@ -162,10 +201,11 @@ static enum look look_at(const struct wait *wait, size_t guest, char **seen,
 			 json_t **json)
 {
 	const char *name = wait->tool->guests.guest[guest].name;
-	json_t *rules = json_array(), *rule, *value, *conds = json_array();
+	json_t *rules = json_array(), *rule, *conds = json_array();
 	enum look look = LOOK_TRUE;
 	const struct condition *cond;
-	char *text;
+	char *text, *all;
+	uint64_t number;
 	bool held;
 	size_t i;
 
@@ -174,34 +214,30 @@ static enum look look_at(const struct wait *wait, size_t guest, char **seen,
 	for (i = 0; i < wait->n; i++) {
 		cond = &wait->cond[i];
 		rule = find_rule(rules, cond->id);
-		value = json_object_get(rule, cond->counter);
-		if (!json_is_integer(value)) {
+		if (!record_get(rule, cond->counter, &number)) {
 			free(*seen);
 			*seen = xasprintf("%s: no such rule", cond->id);
 			look = LOOK_NO_RULE;
 			break;
 		}
-		held = holds(cond, json_integer_value(value));
+		held = holds(cond, number);
 		json_array_append_new(conds,
-			json_pack("{so ss ss sI sI sb}",
+			json_pack("{so ss ss so so sb}",
 				  "id", record_text(cond->id),
 				  "counter", cond->counter,
 				  "op", op_names[cond->op],
-				  "wanted", (json_int_t)cond->wanted,
-				  "seen", json_integer_value(value),
+				  "wanted", record_u64(cond->wanted),
+				  "seen", record_u64(number),
 				  "held", held));
 		if (held)
 			continue;
 		look = LOOK_UNTRUE;
-		text = xasprintf("%s%s%s %s: saw evaluated=%lld matched=%lld fired=%lld bytes=%lld state=%s",
-			*seen, **seen ? "\n" : "", cond->id, cond->text,
-			(long long)json_integer_value(json_object_get(rule, "evaluated")),
-			(long long)json_integer_value(json_object_get(rule, "matched")),
-			(long long)json_integer_value(json_object_get(rule, "fired")),
-			(long long)json_integer_value(json_object_get(rule, "bytes")),
-			json_string_value(json_object_get(rule, "state")) ?: "?");
+		text = see_counters(rule);
+		all = xasprintf("%s%s%s %s: saw %s", *seen, **seen ? "\n" : "",
+				cond->id, cond->text, text);
+		free(text);
 		free(*seen);
-		*seen = text;
+		*seen = all;
 	}
 	*json = json_pack("{so ss sb so}", "guest", record_text(name),
 			  "verb", wait->verb, "true", look == LOOK_TRUE,
@@ -210,74 +246,198 @@ static enum look look_at(const struct wait *wait, size_t guest, char **seen,
 	return look;
 }
 
+static bool is_last(const struct wait *wait)
+{
+	return wait->once || timeline_clock() >= wait->end;
+}
+
+/* May it come back from where it is? */
+static bool may_return(const struct wait *wait, struct target *target)
+{
+	int64_t now = timeline_clock();
+
+	if (!target->since)
+		target->since = now;
+	return wait->end != INT64_MAX ||
+	       now - target->since < TOOL_ANSWER_MS * 1000000LL;
+}
+
+/* Is that no answer to the question, but one to come? */
+static bool not_yet(const struct wait *wait, size_t guest)
+{
+	const struct mconsole_call *call = &wait->calls[guest];
+	struct target *target = &wait->target[guest];
+
+	switch (call->err) {
+	case 0:
+		return call->refused && target->gone && may_return(wait, target);
+	case -ETIMEDOUT:
+		return true;
+	case -ECONNREFUSED:
+	case -ECONNRESET:
+	case -ENOENT:
+		target->gone = true;
+		return may_return(wait, target);
+	default:
+		return false;
+	}
+}
+
+static void say_untrue(const struct guest *guest, const char *seen, json_t *json)
+{
+	if (timeline_runs())
+		timeline_add(timeline_now(), LINE_ERROR, guest->name, seen,
+			     json_incref(json));
+	else
+		print_error(guest, "%s", seen);
+}
+
+/* It has answered. Is it still in? */
+static bool look_closer(struct wait *wait, size_t nr, bool last)
+{
+	struct target *target = &wait->target[nr];
+	struct tool *tool = wait->tool;
+	const struct guest *guest = &tool->guests.guest[nr];
+	json_t *json = NULL;
+	bool stays = true;
+	enum look saw;
+
+	free(target->seen);
+	saw = look_at(wait, nr, &target->seen, &json);
+	if (saw != LOOK_NO_RULE)
+		target->since = 0;
+	if (!last && (saw == LOOK_UNTRUE || (saw == LOOK_NO_RULE && target->gone &&
+					     may_return(wait, target))))
+		goto out;
+	stays = false;
+	if (saw == LOOK_NO_RULE)
+		tool_worse(tool, TOOL_REFUSED);
+	else if (saw == LOOK_UNTRUE)
+		tool_worse(tool, TOOL_UNTRUE);
+	if (saw != LOOK_TRUE)
+		say_untrue(guest, target->seen, json);
+	else if (timeline_runs())
+		timeline_add(timeline_now(), LINE_REPLY, guest->name, "true",
+			     json_incref(json));
+	if (tool->json && saw != LOOK_NO_RULE)
+		record_print(json_incref(json));
+out:
+	json_decref(json);
+	return stays;
+}
+
+/* It has not, or has refused, and nothing else will come. */
+static void give_up(struct wait *wait, size_t nr)
+{
+	const struct guest *guest = &wait->tool->guests.guest[nr];
+	char *text;
+
+	if (wait->calls[nr].err == -ETIMEDOUT && wait->target[nr].seen) {
+		text = xasprintf("%s; since then: %s", wait->target[nr].seen,
+				 mconsole_strerror(wait->calls[nr].err));
+		print_error(guest, "%s", text);
+		free(text);
+		tool_worse(wait->tool, TOOL_UNTRUE);
+	} else {
+		ask_judge(wait->tool, guest, &wait->calls[nr]);
+	}
+}
+
+static int look_timeout(const struct wait *wait, bool last)
+{
+	int64_t left = (wait->end - timeline_clock()) / 1000000 + 1;
+
+	if (wait->once)
+		return ask_timeout(wait->tool);
+	if (last)
+		/* the last look is a whole one, unless all are silent anyway */
+		return wait->look_ms > LOOK_MS ? LOOK_MS : TOOL_ANSWER_MS;
+	return left < wait->look_ms ? (int)left : wait->look_ms;
+}
+
 /* The guests that are still in; those that need no second look are put out. */
-int wait_look(struct wait *wait, int timeout_ms, bool last,
-	      const sigset_t *sigmask)
+int wait_look(struct wait *wait, const sigset_t *sigmask)
 {
 	struct tool *tool = wait->tool;
-	const struct guest *guest;
-	json_t *json;
-	int left = 0, n;
+	bool last = is_last(wait), heard = false;
+	int left = 0;
 	size_t i;
 
-	if (!wait->calls) {
-		wait->calls = ask_new(tool);
-		for (i = 0; i < tool->guests.n; i++)
-			wait->calls[i].request = wait->request;
-	}
-	n = ask(tool, wait->calls, timeout_ms, sigmask);
-	if (n == -EINTR)
+	if (ask_send(tool, wait->calls, look_timeout(wait, last), sigmask) == -EINTR)
 		return tool->guests.n;
-	if (n <= 0)
-		return 0;
 	for (i = 0; i < tool->guests.n; i++) {
-		enum look saw;
-		char *seen;
+		struct mconsole_call *call = &wait->calls[i];
+		bool stays;
 
-		if (!wait->calls[i].request)
+		if (!call->request)
 			continue;
-		guest = &tool->guests.guest[i];
-		saw = look_at(wait, i, &seen, &json);
-		if (saw == LOOK_UNTRUE && !last) {
-			left++;
+		heard = heard || !call->err;
+		if (!last && not_yet(wait, i)) {
+			stays = true;
+		} else if (call->err || call->refused) {
+			give_up(wait, i);
+			stays = false;
 		} else {
-			wait->calls[i].request = NULL;
-			if (saw == LOOK_NO_RULE)
-				tool_worse(tool, TOOL_REFUSED);
-			else if (saw == LOOK_UNTRUE)
-				tool_worse(tool, TOOL_UNTRUE);
-			if (timeline_runs())
-				timeline_add(timeline_now(), saw == LOOK_TRUE ?
-					     LINE_REPLY : LINE_ERROR, guest->name,
-					     saw == LOOK_TRUE ? "true" : seen,
-					     json_incref(json));
-			else if (saw != LOOK_TRUE)
-				print_error(guest, "%s", seen);
-			if (tool->json && saw != LOOK_NO_RULE)
-				record_print(json_incref(json));
+			stays = look_closer(wait, i, last);
 		}
-		json_decref(json);
-		free(seen);
+		if (stays)
+			left++;
+		else
+			call->request = NULL;
 	}
+	/* asked too often, a slow guest only answers what nobody waits for */
+	if (heard)
+		wait->look_ms = LOOK_MS;
+	else if (wait->look_ms < TOOL_ANSWER_MS / 2)
+		wait->look_ms *= 2;
+	else
+		wait->look_ms = TOOL_ANSWER_MS;
 	return left;
 }
 
-struct wait *wait_new(struct tool *tool, bool once, int argc, char **argv)
+struct wait *wait_new(bool once, int argc, char **argv)
 {
 	struct wait *wait = xrealloc(NULL, sizeof(*wait));
 
 	memset(wait, 0, sizeof(*wait));
-	wait->tool = tool;
+	wait->once = once;
 	wait->verb = once ? "expect" : "wait";
 	parse_conditions(wait, argc, argv);
 	wait->request = make_request(wait);
 	return wait;
 }
 
+void wait_begin(struct wait *wait, struct tool *tool)
+{
+	size_t i;
+
+	wait->tool = tool;
+	wait->look_ms = LOOK_MS;
+	wait->end = INT64_MAX;
+	if (tool->timed && tool->timeout < INT64_MAX / 4)
+		wait->end = timeline_clock() + tool->timeout;
+	wait->calls = ask_new(tool);
+	wait->target = xrealloc(NULL, tool->guests.n * sizeof(*wait->target));
+	memset(wait->target, 0, tool->guests.n * sizeof(*wait->target));
+	for (i = 0; i < tool->guests.n; i++)
+		wait->calls[i].request = wait->request;
+}
+
+int64_t wait_end(const struct wait *wait)
+{
+	return wait->end;
+}
+
 void wait_free(struct wait *wait)
 {
-	if (wait->calls)
+	size_t i;
+
+	if (wait->calls) {
+		for (i = 0; i < wait->tool->guests.n; i++)
+			free(wait->target[i].seen);
+		free(wait->target);
 		ask_free(wait->tool, wait->calls);
+	}
 	free(wait->cond);
 	free(wait->request);
 	free(wait);
@@ -285,21 +445,14 @@ void wait_free(struct wait *wait)
 
 void wait_verb(struct tool *tool, bool once, int argc, char **argv)
 {
-	struct wait *wait = wait_new(tool, once, argc, argv);
-	int64_t end = INT64_MAX, left;
+	struct wait *wait = wait_new(once, argc, argv);
 	int pause = POLL_MIN_MS;
 	struct timespec ts;
-	bool last;
+	int64_t left;
 
-	if (!once && tool->timed && tool->timeout < INT64_MAX / 2)
-		end = timeline_clock() + tool->timeout;
-	for (;;) {
-		/* The last look starts when time is up, and is a whole one. */
-		last = once || timeline_clock() >= end;
-		if (!wait_look(wait, once ? ask_timeout(tool) : TOOL_ANSWER_MS,
-			       last, NULL))
-			break;
-		left = (end - timeline_clock()) / 1000000 + 1;
+	wait_begin(wait, tool);
+	while (wait_look(wait, NULL)) {
+		left = (wait->end - timeline_clock()) / 1000000 + 1;
 		if (left < pause)
 			pause = left > 0 ? left : 0;
 		ts.tv_sec = 0;
