@@ -66,7 +66,27 @@ check "off again" fence n1 "-o off -n n2"
 check "on, by standard input" lab exec n1 'printf "action=on\nport=n2\nunknown=1\n" | fence_umf'
 check "... and the guest comes" lab wait -t 30 n2
 check_fails "... without its setup" lab exec n2 'test -e /tmp/set-up'
+
+# as the agents' library takes it
 old=$(pid_of n2)
+run lab exec n1 'printf "plug=n2\naction=status" | fence_umf'
+is "standard input without a last newline: status is asked" "$status: $err" "0: "
+run lab exec n1 'printf "  plug = \"n2\"  \r\n# a comment\naction='"'status'"'\n" | fence_umf'
+is "... blanks and quotes around it" "$status: $err" "0: "
+for words in "--action status --plug n2" "-ostatus -nn2" "-o status --plug=n2" "--action=STATUS -n n2" "-vostatus -n n2" "-v -o status -n n2"; do
+	run fence n1 "$words"
+	is "$words" "$status" 0
+done
+is "... -v says what is asked and answered" "$err" $'fence_umf: ask status n2\nfence_umf: answer ok n2=on'
+for words in -V --version; do
+	like "$words" "$(fence n1 "$words")" '^fence_umf [0-9.]+$'
+done
+like "--help" "$(fence n1 --help)" '^  fence_umf -o <action>.*--version'
+for words in "--action" "-n" "-x" "--fly" "status" "--verbose=1" "-vx"; do
+	run fence n1 "$words"
+	like "refused: $words" "$status: $err" '^1: fence_umf: [^ ]+: (its value is missing|no such option|takes no value)'
+done
+is "... n2 was let alone" "$(pid_of n2)" "$old"
 check "on again" fence n1 "-o on -n n2"
 is "... changes nothing" "$(pid_of n2)" "$old"
 check "reboot is what is done without an action" fence n3 "--plug=n2"
