@@ -7,6 +7,10 @@
  *	BEFORE	what comes is somebody's who gave up, until "begin <our tag>";
  *	WITHIN	it is our command's, until "status <our tag> <n>";
  *	BEHIND	all has come.
+ *
+ * A guest that boots again stays the process it was, but not what it ran: each
+ * boot has a mconsole socket of its own, and that is how one is told from the
+ * next. What a boot has said of itself (ready) goes with it.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -16,6 +20,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 #include "../lib/xalloc.h"
@@ -34,8 +39,15 @@ struct stream {
 	int status;
 };
 
+struct boot {
+	unsigned long long ino;		/* 0: none, it is just booting */
+	long long sec, nsec;
+};
+
 struct agent {
 	struct process process;
+	char *socket;			/* its mconsole's */
+	struct boot boot;
 	int cmd;
 	struct stream out, err;
 	char tag[32];
@@ -53,6 +65,87 @@ static int open_fifo(const struct lab *lab, const char *guest, const char *kind,
 	return fd;
 }
 
+/* ---- which boot it is ---- */
+
+static char *socket_path(const struct lab *lab, const char *guest)
+{
+	return xasprintf("%s/uml/%s/mconsole", lab->live, guest);
+}
+
+static struct boot boot_of(const char *socket)
+{
+	struct boot boot = { 0 };
+	struct stat st;
+
+	if (!stat(socket, &st)) {
+		boot.ino = st.st_ino;
+		boot.sec = st.st_ctim.tv_sec;
+		boot.nsec = st.st_ctim.tv_nsec;
+	}
+	return boot;
+}
+
+static bool same_boot(const struct boot *a, const struct boot *b)
+{
+	return a->ino == b->ino && a->sec == b->sec && a->nsec == b->nsec;
+}
+
+static bool read_ready(const char *path, struct boot *boot)
+{
+	char *line = read_line_of(path);
+	bool ok = line && sscanf(line, "%llu %lld %lld", &boot->ino, &boot->sec,
+				 &boot->nsec) == 3;
+
+	free(line);
+	return ok;
+}
+
+void guest_set_ready(const struct lab *lab, const char *guest)
+{
+	char *path = guest_file(lab, guest, "ready"), *new = xasprintf("%s.new", path);
+	char *socket = socket_path(lab, guest);
+	struct boot boot = boot_of(socket);
+	FILE *out = fopen(new, "we");
+
+	if (out) {
+		fprintf(out, "%llu %lld %lld\n", boot.ino, boot.sec, boot.nsec);
+		if (!fclose(out))
+			rename(new, path);
+	}
+	free(socket);
+	free(new);
+	free(path);
+}
+
+static struct agent *open_nr(const struct lab *lab, const char *guest, int nr,
+			     bool lock);
+
+bool guest_is_ready(const struct lab *lab, const char *guest)
+{
+	char *path = guest_file(lab, guest, "ready"), *socket;
+	struct boot boot, now;
+	struct agent *agent;
+	bool ready = false;
+
+	if (read_ready(path, &boot)) {
+		socket = socket_path(lab, guest);
+		now = boot_of(socket);
+		ready = same_boot(&boot, &now);
+		/* it was, before it booted again: is it again? */
+		agent = ready || !now.ino ? NULL : open_nr(lab, guest, 0, true);
+		if (agent && agent_is_ready(agent)) {
+			guest_set_ready(lab, guest);
+			ready = true;
+		}
+		agent_close(agent);
+		free(socket);
+	}
+	free(path);
+	return ready;
+}
+
+/* ---- opening ---- */
+
 static struct agent *open_nr(const struct lab *lab, const char *guest, int nr,
 			     bool lock)
 {
@@ -63,6 +156,8 @@ static struct agent *open_nr(const struct lab *lab, const char *guest, int nr,
 	agent->cmd = open_fifo(lab, guest, "cmd", nr);
 	agent->out.fd = open_fifo(lab, guest, "out", nr);
 	agent->err.fd = open_fifo(lab, guest, "err", nr);
+	agent->socket = socket_path(lab, guest);
+	agent->boot = boot_of(agent->socket);
 	agent->out.to = stdout;
 	agent->err.to = stderr;
 	if (getrandom(&tag, sizeof(tag), 0) < 0)
@@ -102,6 +197,7 @@ void agent_close(struct agent *agent)
 		close(agent->out.fd);
 	if (agent->err.fd >= 0)
 		close(agent->err.fd);
+	free(agent->socket);
 	free(agent->out.buf);
 	free(agent->err.buf);
 	free(agent);
@@ -217,6 +313,19 @@ static void give_up(struct agent *agent, bool begun)
 	send_line(agent, 'k', "", 0);
 }
 
+/* What has begun has gone with its boot. What has not may still be taken. */
+static bool is_another_boot(struct agent *agent)
+{
+	struct boot now = boot_of(agent->socket);
+
+	if (same_boot(&now, &agent->boot))
+		return false;
+	if (agent->out.where != BEFORE && agent->boot.ino)
+		return true;
+	agent->boot = now;
+	return false;
+}
+
 /* Until something has come: 0, or why nothing will. */
 static int wait_more(struct agent *agent, int64_t until, const sigset_t *open)
 {
@@ -226,7 +335,7 @@ static int wait_more(struct agent *agent, int64_t until, const sigset_t *open)
 	};
 	struct timespec ts = { .tv_nsec = TICK_NS };
 	int64_t left = until ? until - now_ns() : TICK_NS;
-	bool some, dead;
+	bool some, gone;
 
 	if (left <= 0)
 		return LAB_TIMEOUT;
@@ -234,12 +343,12 @@ static int wait_more(struct agent *agent, int64_t until, const sigset_t *open)
 		ts.tv_nsec = left;
 	if (ppoll(fds, 2, &ts, open) < 0 && errno == EINTR)
 		return -EINTR;
-	dead = !process_alive(&agent->process);
+	gone = !process_alive(&agent->process) || is_another_boot(agent);
 	some = fds[0].revents & POLLIN && fill(&agent->out);
 	some = (fds[1].revents & POLLIN && fill(&agent->err)) || some;
 	parse(&agent->out, agent->tag);
 	parse(&agent->err, agent->tag);
-	return dead && !some ? LAB_GONE : 0;
+	return gone && !some ? LAB_GONE : 0;
 }
 
 /* 0 once the agent has all of the command and has begun. */
@@ -280,8 +389,11 @@ int agent_run(struct agent *agent, const char *command, int64_t begin_by,
 	*begun = !ret;
 	while (!ret && (agent->out.where != BEHIND || agent->err.where != BEHIND))
 		ret = wait_more(agent, end_by, open);
-	if (!ret)
+	if (!ret) {
+		/* who writes on in the background is not heard any more */
+		send_line(agent, 'k', "", 0);
 		return agent->out.status;
+	}
 	if (ret != LAB_GONE)
 		give_up(agent, *begun);
 	return ret;

@@ -88,6 +88,8 @@ int exec_verb(struct lab *lab, const struct options *opt, char **args)
 
 	if (!name)
 		die(LAB_USAGE, "exec: which guest of %s?", lab->file);
+	if (args[1] && !strcmp(args[1], "--"))
+		args++;
 	if (!args[1])
 		die(LAB_USAGE, "exec: a command is missing");
 	command = make_command(args + 1);
@@ -115,6 +117,8 @@ int exec_verb(struct lab *lab, const struct options *opt, char **args)
 		fflush(stdout);
 	if (ret == LAB_GONE && guest_state(lab, name) == GUEST_ENDED)
 		say("%s: has ended meanwhile%s", name, why_ended(lab, name));
+	else if (ret == LAB_GONE)
+		say("%s: has booted again meanwhile", name);
 	else if (ret == LAB_TIMEOUT && guest_state(lab, name) == GUEST_FROZEN)
 		say("%s: no answer: it is frozen; " NAME " thaw %s lets it go on",
 		    name, name);

@@ -234,7 +234,6 @@ void process_freeze(const struct process *p);
 void process_thaw(const struct process *p);
 enum guest_state guest_state(const struct lab *lab, const char *guest);
 const char *guest_state_name(enum guest_state state);
-void guest_set_ready(const struct lab *lab, const char *guest);
 
 struct options;
 
@@ -279,6 +278,9 @@ int power_verb(struct lab *lab, const struct options *opt, char **args);
 
 struct agent;
 
+/* Of this boot: a guest that boots again is not, until its agent says so. */
+void guest_set_ready(const struct lab *lab, const char *guest);
+bool guest_is_ready(const struct lab *lab, const char *guest);
 /* One of the guest's agents that nobody uses, or NULL: there is none now. */
 struct agent *agent_open(const struct lab *lab, const char *guest);
 /* The first one, whoever uses it: to learn that it is there, or to say the last word. */

@@ -166,7 +166,6 @@ void process_thaw(const struct process *p)
 
 enum guest_state guest_state(const struct lab *lab, const char *guest)
 {
-	char *ready = guest_file(lab, guest, "ready");
 	enum guest_state state;
 	struct process p;
 
@@ -177,8 +176,7 @@ enum guest_state guest_state(const struct lab *lab, const char *guest)
 	else if (process_stopped(&p))
 		state = GUEST_FROZEN;
 	else
-		state = access(ready, F_OK) ? GUEST_BOOTING : GUEST_READY;
-	free(ready);
+		state = guest_is_ready(lab, guest) ? GUEST_READY : GUEST_BOOTING;
 	return state;
 }
 
@@ -193,14 +191,4 @@ const char *guest_state_name(enum guest_state state)
 	};
 
 	return names[state];
-}
-
-void guest_set_ready(const struct lab *lab, const char *guest)
-{
-	char *ready = guest_file(lab, guest, "ready");
-	int fd = open(ready, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-
-	if (fd >= 0)
-		close(fd);
-	free(ready);
 }
