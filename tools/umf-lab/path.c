@@ -29,7 +29,9 @@ char *path_canonical(const char *path)
 		free(copy);
 		return NULL;
 	}
-	done = here[1] ? here : xstrdup("");
+	done = here;
+	if (!strcmp(done, "/"))
+		*done = '\0';
 	while ((part = strsep(&pos, "/"))) {
 		if (!*part || !strcmp(part, "."))
 			continue;
@@ -43,11 +45,14 @@ char *path_canonical(const char *path)
 		done = real ?: part;
 		if (real)
 			free(part);
-		if (!done[1])
+		if (!strcmp(done, "/"))
 			*done = '\0';
 	}
 	free(copy);
-	return *done ? done : xstrdup("/");
+	if (*done)
+		return done;
+	free(done);
+	return xstrdup("/");
 }
 
 const char *path_below(const char *path, const char *folder)
