@@ -238,7 +238,7 @@ static bool find_mark(struct stream *stream, const char *word, const char *tag,
 	char mark[MARK_LEN], *at, *end;
 	int len = snprintf(mark, sizeof(mark), "\001%s %s", word, tag);
 
-	at = memmem(stream->buf, stream->len, mark, len);
+	at = stream->len ? memmem(stream->buf, stream->len, mark, len) : NULL;
 	end = at ? memchr(at, '\n', stream->buf + stream->len - at) : NULL;
 	if (!end)
 		return false;

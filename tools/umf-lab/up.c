@@ -79,7 +79,7 @@ static void power_off(const struct lab *lab, struct guest_conf **list, size_t n,
 {
 	int64_t end = now_ns() + timeout;
 	struct agent *agent;
-	bool asked[n], any;
+	bool asked[n + 1], any;	/* there may be none */
 	size_t i;
 
 	for (i = 0; i < n; i++) {
