@@ -64,6 +64,14 @@ run lab up
 is "addresses that other NICs have as well: status" "$status: $err" "0: "
 lab down --kill
 
+# a kernel is asked what it can
+ln -s "$LINUX" "it's"
+lab_file "kernel = \"./it's\""
+run lab up
+is "a kernel with a quote in its name: status" "$status: $err" "0: "
+is "... it is asked as others are" "$(lab exec n2 'grep -c seccomp=on /proc/cmdline')" "$(lab exec n1 'grep -c seccomp=on /proc/cmdline')"
+lab down --kill
+
 # ---- what a guest died of ----
 
 lab_file ''

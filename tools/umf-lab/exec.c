@@ -15,18 +15,6 @@
 #define BEGIN_NS	30000000000LL	/* a guest that is busy may take so long */
 #define TICK_NS		20000000L
 
-/* As one word of a shell, whatever is in it. */
-static void quote(FILE *out, const char *word)
-{
-	fputc('\'', out);
-	for (; *word; word++) {
-		if (*word == '\'')
-			fputs("'\\'", out);
-		fputc(*word, out);
-	}
-	fputc('\'', out);
-}
-
 /* One word is a command line of the guest's shell; several stay words. */
 static char *make_command(char **args)
 {

@@ -106,6 +106,13 @@ struct guest_conf *lab_guest(struct lab *lab, const char *name);
 /* Is @name fit for files, sockets and command lines? */
 bool name_is_good(const char *name);
 
+/* ---- quote.c ---- */
+
+/* As one word of a shell. */
+void quote(FILE *out, const char *word);
+/* The output of a shell's command with such a word in it; pclose(). NULL: there is none. */
+FILE *quote_run(const char *before, const char *word, const char *behind);
+
 /* ---- check.c ---- */
 
 /* NULL: it is good, or of no such kind; else what it must be. */

@@ -60,9 +60,8 @@ static void put(struct pack *pack, const char *file, const char *as)
 /* Libraries that a machine may not have; the C library is every machine's own. */
 static void put_libraries(struct pack *pack, const char *program)
 {
-	char *command = xasprintf("ldd '%s' 2>/dev/null", program);
 	char *line = NULL, *from, *as;
-	FILE *in = popen(command, "re");
+	FILE *in = quote_run("ldd ", program, " 2>/dev/null");
 	size_t size = 0;
 
 	while (in && getline(&line, &size, in) >= 0) {
@@ -78,7 +77,6 @@ static void put_libraries(struct pack *pack, const char *program)
 	if (in)
 		pclose(in);
 	free(line);
-	free(command);
 }
 
 static void put_program(struct pack *pack, const char *file, const char *as)
