@@ -147,7 +147,7 @@ is_booting()
 {
 	[ "$(state_of n3)" = booting ]
 }
-until_true 10 is_booting
+until_true 60 is_booting
 kill -TERM "$pid"
 wait "$pid"
 is "a restart that is interrupted: status" "$?: $(<err)" "143: umf-lab: $LAB: interrupted; what was started is ended"

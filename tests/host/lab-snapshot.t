@@ -55,7 +55,7 @@ begin()
 {
 	PATH=$WORK/slow:$PATH "$umf_lab" -f "$LAB" --kernel "$LINUX" "$@" >"$WORK/out" 2>&1 &
 	pid=$!
-	until_true 20 test -e "$WORK/copying"
+	until_true 60 test -e "$WORK/copying"
 }
 
 leftovers()
