@@ -157,9 +157,12 @@ kill -KILL "$switch"
 until_true 10 test ! -e "/proc/$switch"
 like "status shows a switch that is dead" "$(lab status)" 'power switch dead'
 is "... in JSON" "$(lab status --json | jq -r '.[].power_switch' | sort -u)" dead
+check_fails "... it hears nobody" fence n1 "-t 1 -o off -n n2"
+old=$(pid_of n2)
 check "restart starts it" lab restart n3
 check "... and it answers" fence n1 "-o status -n n2"
 check "... those that ran on as well" fence n2 "-o status -n n3"
+is "... and it does not do what was asked before" "$(pid_of n2)" "$old"
 is "... there is one" "$(switches)" 1
 switch=$(cut -d ' ' -f 1 "$(lab_live)/power.pid")
 

@@ -194,6 +194,15 @@ static int open_fifo(const struct lab *lab, const char *guest, const char *name)
 	return fd;
 }
 
+/* Whoever asked while there was no switch has been told so, and waits no more. */
+static void forget(int fd)
+{
+	char buf[LINE];
+
+	while (read(fd, buf, sizeof(buf)) > 0)
+		;
+}
+
 __attribute__((noreturn)) static void serve(struct lab *lab)
 {
 	struct asker askers[lab->nr_guests];
@@ -205,6 +214,7 @@ __attribute__((noreturn)) static void serve(struct lab *lab)
 		askers[i].guest = &lab->guest[i];
 		askers[i].answer = open_fifo(lab, lab->guest[i].name, power_fifos[0]);
 		askers[i].ask = open_fifo(lab, lab->guest[i].name, power_fifos[1]);
+		forget(askers[i].ask);
 		fds[i].fd = askers[i].ask;
 		fds[i].events = POLLIN;
 	}
