@@ -3,7 +3,9 @@
  * /proc/umf: the guest's own view of the fault core.
  *
  *	control	write statements; a bad one fails the write with its error, and
- *		reading gives the reply to the last write
+ *		reading gives the reply to the last write. A write of whole pages
+ *		may be a part of more: the line that it does not end is kept for
+ *		the next one, or done when the file is closed
  *	rules	as `list` prints them
  *	stats	as `stats`
  *	events	from the oldest record on; a read at the end gives nothing,
@@ -21,34 +23,95 @@
 #include <linux/uaccess.h>
 #include "fault/fault.h"
 
-#define CONTROL_MAX	SZ_1M	/* bytes of one write */
+#define CONTROL_MAX	SZ_1M	/* bytes of one write, and of a line */
 
 /* ---- control ---- */
 
 static struct umf_reply last_reply;	/* to the last write */
 static DEFINE_MUTEX(last_mutex);	/* protects it */
 
-static ssize_t control_write(struct file *file, const char __user *buf,
-			     size_t count, loff_t *pos)
+struct control_writer {
+	struct mutex mutex;		/* what follows */
+	char *line;			/* begun, not ended; or NULL */
+	size_t len;			/* of it */
+};
+
+static int control_do(char *text)
 {
 	struct umf_reply reply = {};
-	char *text;
-	int err;
+	int err = umf_command(text, &reply);
 
-	if (count > CONTROL_MAX)
-		return -E2BIG;
-	text = memdup_user_nul(buf, count);
-	if (IS_ERR(text))
-		return PTR_ERR(text);
-	err = umf_command(text, &reply);
-	kfree(text);
 	if (err)
 		umf_say(&reply, "\n");
-
 	mutex_lock(&last_mutex);
 	swap(last_reply, reply);
 	mutex_unlock(&last_mutex);
 	umf_reply_free(&reply);
+	return err;
+}
+
+/* What was begun before, and this: NUL-terminated, *@len bytes. */
+static char *control_join(struct control_writer *writer, const char __user *buf,
+			  size_t *len)
+{
+	char *text;
+
+	if (*len > CONTROL_MAX - writer->len)
+		return ERR_PTR(-E2BIG);
+	text = kvmalloc(writer->len + *len + 1, GFP_KERNEL);
+	if (!text)
+		return ERR_PTR(-ENOMEM);
+	if (copy_from_user(text + writer->len, buf, *len)) {
+		kvfree(text);
+		return ERR_PTR(-EFAULT);
+	}
+	if (writer->line)
+		memcpy(text, writer->line, writer->len);
+	*len += writer->len;
+	text[*len] = '\0';
+	/* it would hide what stands behind it */
+	if (strlen(text) < *len) {
+		kvfree(text);
+		return ERR_PTR(-EINVAL);
+	}
+	return text;
+}
+
+static ssize_t control_write(struct file *file, const char __user *buf,
+			     size_t count, loff_t *pos)
+{
+	struct seq_file *seq = file->private_data;
+	struct control_writer *writer = seq->private;
+	char *text, *rest = NULL, *end;
+	size_t len = count;
+	int err = 0;
+
+	mutex_lock(&writer->mutex);
+	text = control_join(writer, buf, &len);
+	if (IS_ERR(text)) {
+		err = PTR_ERR(text);
+		text = NULL;
+		goto out;
+	}
+	if (count && count % PAGE_SIZE == 0) {
+		end = strrchr(text, '\n');
+		end = end ? end + 1 : text;
+		rest = kvmemdup(end, len - (end - text) + 1, GFP_KERNEL);
+		if (!rest) {
+			err = -ENOMEM;
+			goto out;
+		}
+		*end = '\0';
+	}
+	err = *text ? control_do(text) : 0;
+out:
+	kvfree(writer->line);
+	writer->line = err ? NULL : rest;
+	writer->len = writer->line ? strlen(writer->line) : 0;
+	if (err)
+		kvfree(rest);
+	mutex_unlock(&writer->mutex);
+	kvfree(text);
 	return err ?: count;
 }
 
@@ -63,7 +126,28 @@ static int control_show(struct seq_file *seq, void *unused)
 
 static int control_open(struct inode *inode, struct file *file)
 {
-	return single_open(file, control_show, NULL);
+	struct control_writer *writer = kzalloc_obj(*writer);
+	int err;
+
+	if (!writer)
+		return -ENOMEM;
+	mutex_init(&writer->mutex);
+	err = single_open(file, control_show, writer);
+	if (err)
+		kfree(writer);
+	return err;
+}
+
+static int control_release(struct inode *inode, struct file *file)
+{
+	struct seq_file *seq = file->private_data;
+	struct control_writer *writer = seq->private;
+
+	if (writer->len)
+		control_do(writer->line);
+	kvfree(writer->line);
+	kfree(writer);
+	return single_release(inode, file);
 }
 
 static const struct proc_ops control_ops = {
@@ -71,7 +155,7 @@ static const struct proc_ops control_ops = {
 	.proc_read	= seq_read,
 	.proc_write	= control_write,
 	.proc_lseek	= seq_lseek,
-	.proc_release	= single_release,
+	.proc_release	= control_release,
 };
 
 /* ---- rules, stats ---- */

@@ -2,11 +2,13 @@
 /*
  * The verbs: one text interface for mconsole, /proc/umf/control and umf=.
  */
+#include <linux/ctype.h>
 #include <linux/errno.h>
 #include <linux/init.h>
 #include <linux/ktime.h>
 #include <linux/moduleparam.h>
 #include <linux/printk.h>
+#include <linux/slab.h>
 #include <linux/string.h>
 #include "fault/fault.h"
 
@@ -207,20 +209,55 @@ static int run_statement(char *args, struct umf_reply *reply)
 	}
 }
 
+static bool is_add(const char *statement)
+{
+	size_t len = strlen(umf_verbs[UMF_V_ADD].name);
+
+	return !strncmp(statement, umf_verbs[UMF_V_ADD].name, len) &&
+	       isspace(statement[len]);
+}
+
+/* The error has taken the reply's place: the rules that stand are told with it. */
+static void tell_added(struct umf_reply *reply, const struct umf_reply *added)
+{
+	char *error;
+
+	if (!added->len || added->err)
+		return;
+	error = kstrdup(reply->text, GFP_KERNEL);
+	if (!error)
+		return;
+	umf_fail(reply, reply->err, "after %s: %s", added->text, error);
+	kfree(error);
+}
+
 int umf_command(char *text, struct umf_reply *reply)
 {
+	struct umf_reply added = {};	/* the ids of rules that were made */
 	char *statement;
+	size_t before;
+	bool adds;
 	int err;
 
 	while (!reply->err) {
 		err = umf_parse_statement(&text, &statement);
-		if (err < 0)
-			return umf_fail(reply, err, "a quote is not closed: %s",
-					statement);
 		if (!err)
 			break;
+		if (err < 0) {
+			umf_fail(reply, err, "a quote is not closed: %s", statement);
+			break;
+		}
+		adds = is_add(statement);
+		before = reply->len;
 		run_statement(statement, reply);
+		if (!reply->err && adds && reply->len > before)
+			umf_say(&added, "%s%.*s", added.len ? " " : "",
+				(int)(reply->len - before - 1),
+				reply->text + before);
 	}
+	if (reply->err)
+		tell_added(reply, &added);
+	umf_reply_free(&added);
 	return reply->err;
 }
 

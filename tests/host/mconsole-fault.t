@@ -47,8 +47,34 @@ is "the old verbs are as they were" "$(raw ':faults')" "1 Unknown command"
 
 is "statements are parted by ;" "$(raw ':fault add eth0 drop id=a; add eth0 dup id=b')" '0 a\nb\n'
 like "the first that fails ends it" "$(raw ':fault add eth0 drop id=c; add eth0 explode; add eth0 drop id=d')" \
-	'^1 no action explode: must be one of '
+	'^1 after c: no action explode: must be one of '
+like "... those that were made before it are told" "$(raw ':fault seed 7; add eth0 drop id=d; add eth0 drop; list; del r9')" \
+	'^1 after d r[0-9]+: no rule r9: '
+is "... and only those" "$(raw ':fault seed 7; del r9')" "1 no rule r9: list shows those there are"
+raw ':fault del d; clear' >/dev/null
+raw ':fault add eth0 drop id=a; add eth0 drop id=b; add eth0 drop id=c' >/dev/null
 is "... what came before it stands" "$("$tool" verb list | sed 1d | sed 's/.*id=//' | paste -sd ' ')" "a b c"
+raw ':fault clear' >/dev/null
+
+# ---- /proc/umf/control, whatever pieces its text comes in ----
+
+# 2000 rules are more than one write of cat has; no line ends where a write does
+guest_exec verb 'for i in $(seq 2000); do echo "add eth0 drop dir=rx prob=50% every=3 id=rule-number-$i"; done >/tmp/rules' >/dev/null
+is "a file that is longer than a write: status" "$(guest_exec verb 'cat /tmp/rules >/proc/umf/control; echo $?')" 0
+is "... each rule is what it was" "$(guest_exec verb 'sed -n "s/.* id=//p" /proc/umf/rules | md5sum')" \
+	"$(seq -f 'rule-number-%g' 2000 | md5sum)"
+raw ':fault clear' >/dev/null
+is "in pieces of a page" "$(guest_exec verb 'dd if=/tmp/rules of=/proc/umf/control bs=4096 2>/dev/null; echo $?; wc -l </proc/umf/rules')" \
+	$'0\n2001'
+raw ':fault clear' >/dev/null
+is "a page without an end of line is done when the file is closed" "$(guest_exec verb '
+	printf "add eth0 drop%4076sid=page" "" | dd of=/proc/umf/control bs=4096 iflag=fullblock 2>/dev/null
+	cat /proc/umf/control; wc -l </proc/umf/rules')" $'page\n2'
+raw ':fault clear' >/dev/null
+check "a line without an end is done at once" guest_exec verb 'printf "add eth0 drop id=short" >/proc/umf/control'
+check_fails "... and refused at once" guest_exec verb 'printf "add eth0 explode" >/proc/umf/control'
+check_fails "a byte 0 is refused" guest_exec verb 'printf "add eth0 drop id=x\0del short" >/proc/umf/control'
+is "... nothing of it is done" "$(guest_exec verb 'sed -n "s/.* id=//p" /proc/umf/rules')" short
 raw ':fault clear' >/dev/null
 
 # ---- long replies ----

@@ -141,6 +141,8 @@ static void statements_run_in_order_until_one_fails(struct kunit *test)
 
 		KUNIT_EXPECT_EQ(test, umf_command(text, &reply), -EINVAL);
 		KUNIT_EXPECT_TRUE(test, umf_kunit_one_line(&reply));
+		KUNIT_EXPECT_TRUE_MSG(test, strstarts(reply.text, "after a: bogus: "),
+				      "%s", reply.text);
 		umf_reply_free(&reply);
 	}
 	KUNIT_EXPECT_STREQ(test, umf_kunit_ok(test, "list"),
