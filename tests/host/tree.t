@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
+# host only
 # A kernel tree of the user's own: the patches that fit are found by trying, one that it has already is left out, one that
 # does not fit is named with its hunk; a commit of a repository is taken without writing to it; symbols that a tree does
 # not have are left out of its configuration, and a .config of one's own is kept.
