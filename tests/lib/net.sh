@@ -22,7 +22,7 @@
 #                                      1 when there was no answer
 #   pings <description> <from> <to>    a check: 10 pings are answered, all
 #   snmp <n> <group> <counter>         of /proc/net/snmp or netstat
-#   net_lock <seconds>                 somebody (process $!) has the segment's join lock that long, from now on
+#   net_lock <seconds>                 somebody (process $!) has the segment's join lock that long, from now on; not for check
 #
 #   net_ethtool                        from here on: ethtool <n> <argument>…, the host's, in guest <n>; else skips the test
 #   count_of <n> <counter>             of ethtool -S; with net_ethtool

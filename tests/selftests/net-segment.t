@@ -294,7 +294,8 @@ is "... and n1 reaches n2" "$received" 20
 
 # ---- a guest whose time is not the host's ----
 
-check "the join lock is held for a second" net_lock 1
+net_lock 1
+check "the join lock is held for a second" test -e "$WORK/locked"
 guest_run tt time-travel=inf-cpu "eth0=switch,$seg" -- 'ls /sys/class/net/ | sed "s/^/has /"'
 check "a guest in virtual time waits for it by the host's clock" grep -q '^has eth0' "$(guest_log tt)"
 wait $!
