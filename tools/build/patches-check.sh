@@ -38,7 +38,17 @@ targets_of() { # <patch>
 		arch/x86/*) echo arch/x86/um/ ;;
 		*) echo arch/um/drivers/ ;;
 		esac
-	done | sort -u
+	done | sort -u | awk '
+		# kbuild takes a folder or a file below it, not both
+		{ target[++n] = $0 }
+		END {
+			for (i = 1; i <= n; i++) {
+				below = 0
+				for (k = 1; k <= n; k++)
+					below += k != i && target[k] ~ /\/$/ && index(target[i], target[k]) == 1
+				if (!below) print target[i]
+			}
+		}'
 }
 
 check_line() { # <line>
