@@ -365,7 +365,8 @@ bool umf_pass_unasked(struct umf_site *site, const struct umf_op *op,
 /*
  * Is this rule open at @now: listed, not suspended and within its window,
  * whatever count= says? What umf_decide() no longer asks at @now is not open.
- * All that follows, and what is said of being in force, is this answer for now.
+ * What follows, and "in force" wherever it is said, is this answer with the time
+ * at which it is asked.
  */
 bool umf_rule_open(struct umf_rule *rule, u64 now);
 /* Is a rule with this level action open? */
