@@ -17,6 +17,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "../lib/beside.h"
 #include "../lib/units.h"
 #include "../lib/xalloc.h"
 #include "lab.h"
@@ -193,16 +194,12 @@ static void need_file(cfg_t *cfg, const char *said, const char *path)
 /* "6.12" or "7.3-smp": the line's kernel beside the tool. */
 static char *find_kernel(const char *said, bool in_file, char **why)
 {
-	size_t len = strcspn(said, "-");
-	char *path, *rel;
+	char *path;
 
-	if (strchr(said, '/')) {
+	if (strchr(said, '/'))
 		path = in_file ? absolute(said) : realpath(said, NULL) ?: xstrdup(said);
-	} else {
-		rel = xasprintf("%.*s/linux%s", (int)len, said, said + len);
-		path = place_tool(rel);
-		free(rel);
-	}
+	else
+		path = beside_kernel(said);
 	*why = NULL;
 	if (access(path, X_OK) || !is_there(path))
 		*why = xasprintf("%s: there is no kernel %s; %s", said, path,
@@ -339,11 +336,11 @@ static char *find_rootfs(cfg_t *cfg, const char *value)
 	char *path, *rel;
 
 	if (!strcmp(value, "busybox"))
-		return place_tool("rootfs/initramfs.cpio.gz");
+		return beside("rootfs/initramfs.cpio.gz");
 	if (strncmp(value, "debian-", 7) || strchr(value, '/'))
 		return plain_path(cfg, "rootfs", value);
 	rel = xasprintf("rootfs/%s.ext4", value);
-	path = place_tool(rel);
+	path = beside(rel);
 	free(rel);
 	if (!is_there(path))
 		wrong(cfg, value, "rootfs = %s: there is no %s; make rootfs-debian SUITE=%s",
@@ -705,7 +702,7 @@ static void fill_in(struct guest_conf *guest, const char *kernel)
 			    guest->name, why);
 	}
 	if (!guest->rootfs) {
-		guest->rootfs = all->rootfs ?: place_tool("rootfs/initramfs.cpio.gz");
+		guest->rootfs = all->rootfs ?: beside("rootfs/initramfs.cpio.gz");
 		guest->rootfs_disk = all->rootfs_disk;
 		if (!is_there(guest->rootfs))
 			die(LAB_USAGE, "%s: guest %s: there is no rootfs %s; make rootfs",

@@ -13,6 +13,7 @@
 #include <sys/file.h>
 #include <termios.h>
 #include <unistd.h>
+#include "../lib/beside.h"
 #include "../lib/stop.h"
 #include "../lib/xalloc.h"
 #include "lab.h"
@@ -88,7 +89,7 @@ static const char *copy(int in, int out, const struct process *p,
 
 static void in_a_window(const struct lab *lab, const char *guest)
 {
-	char *self = place_tool("bin/" NAME);
+	char *self = beside("bin/" NAME);
 
 	execlp("xterm", "xterm", "-T", guest, "-e", self, "--run", lab->run,
 	       "console", guest, NULL);

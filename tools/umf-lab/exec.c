@@ -8,6 +8,7 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
+#include "../lib/beside.h"
 #include "../lib/stop.h"
 #include "../lib/xalloc.h"
 #include "lab.h"
@@ -176,7 +177,7 @@ int env_verb(struct lab *lab, const struct options *opt, char **args)
 /* A timeline's commands for the host's shell may use this tool as well. */
 static void prepend_path(void)
 {
-	char *tool = place_tool("bin/" NAME), *path = getenv("PATH");
+	char *tool = beside("bin/" NAME), *path = getenv("PATH");
 
 	*strrchr(tool, '/') = '\0';
 	setenv("PATH", xasprintf("%s:%s", tool, path ?: "/usr/bin:/bin"), 1);
@@ -184,7 +185,7 @@ static void prepend_path(void)
 
 int fault_verb(struct lab *lab, const struct options *opt, char **args)
 {
-	char *tool = place_tool("bin/mconsole-fault");
+	char *tool = beside("bin/mconsole-fault");
 	size_t i;
 
 	(void)opt;

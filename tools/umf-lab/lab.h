@@ -207,7 +207,6 @@ bool place_make(const struct lab *lab);
 void place_remove(struct lab *lab);	/* the live folder */
 /* Only one up, down or the like at a time; the line says who has it. */
 void place_lock(struct lab *lab, const char *verb);
-char *place_tool(const char *path);	/* beside the tool's own folder */
 char *guest_file(const struct lab *lab, const char *guest, const char *name);
 char *guest_log(const struct lab *lab, const char *guest);
 void remove_tree(const char *path);

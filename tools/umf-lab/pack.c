@@ -22,6 +22,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "../lib/beside.h"
 #include "../lib/stop.h"
 #include "../lib/xalloc.h"
 #include "lab.h"
@@ -148,7 +149,7 @@ static void put_tools(struct pack *pack)
 
 	for (i = 0; i < sizeof(tools) / sizeof(*tools); i++) {
 		as = xasprintf("bin/%s", tools[i]);
-		path = place_tool(as);
+		path = beside(as);
 		free(as);
 		as = xasprintf("umf/bin/%s", tools[i]);
 		put_program(pack, path, as);
@@ -159,7 +160,7 @@ static void put_tools(struct pack *pack)
 		const struct guest_conf *guest = &lab->guest[i];
 
 		as = xasprintf("rootfs/%s", strrchr(guest->rootfs, '/') + 1);
-		path = place_tool(as);
+		path = beside(as);
 		free(as);
 		if (!strcmp(path, guest->rootfs)) {
 			as = xasprintf("umf/rootfs/%s", strrchr(path, '/') + 1);

@@ -37,24 +37,6 @@
 
 static char *locked;		/* the live folder whose lock is ours */
 
-char *place_tool(const char *path)
-{
-	char self[PATH_MAX], *dir, *found;
-	ssize_t len = readlink("/proc/self/exe", self, sizeof(self) - 1);
-
-	self[len < 0 ? 0 : len] = '\0';
-	dir = dirname(dirname(self));
-	found = xasprintf("%s/%s", dir, path);
-	if (!access(found, F_OK))
-		return found;
-	free(found);
-	found = xasprintf("%s/lib/umf/%s", dir, path);	/* installed */
-	if (!access(found, F_OK))
-		return found;
-	free(found);
-	return xasprintf("%s/%s", dir, path);
-}
-
 static uint32_t hash(const char *text)
 {
 	uint32_t h = 2166136261u;
