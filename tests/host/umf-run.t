@@ -63,6 +63,8 @@ is "... and the segment is gone" "$(find "$WORK" -name seg)" ""
 run --fault 'node fly' true
 is "a rule that the kernel refuses: status" "$status" 125
 like "... and why" "$err" '^umf-run: --fault: no action fly: must be one of'
+run -a "umfa=$WORK/none" true
+like "a disk that cannot be: status, and why" "$status $err" '^125 umf-run: --append: umfa: .*No such file'
 run --net "$WORK/none/seg" true
 like "a segment that cannot be: status, and why" "$status $err" '^125 umf-run: --net: eth0: cannot make the folder'
 
@@ -75,32 +77,53 @@ on_terminal()
 out=$(on_terminal "$tool ${mem[*]} -- sh -c 'tty; stty size'" | tr -d '\r')
 like "on a terminal it has one, as large" "$out" '/dev/[a-z0-9]+.*33 101'
 
+mkfifo keys
+script -qec "$tool ${mem[*]} --timeout 60 -- sh -c 'echo begun; sleep 1000'" /dev/null <keys >screen &
+pid=$!
+exec 5>keys
+until_true 30 grep -q begun screen
+printf '\003' >&5
+status=0
+wait $pid || status=$?
+exec 5>&-
+is "Ctrl-C is the guest's: the command's status" "$status" 130
+is "... nothing is left" "$(left)" ""
+
 # ---- how it ends ----
 
 run --timeout 3 sleep 1000
 is "--timeout" "$status" 124
 is "... nothing is left" "$(left)" ""
-"$tool" "${mem[@]}" --name victim sleep 1000 &
-pid=$!
-until_true 20 test -S "$HOME/.uml/victim/mconsole"
-guest=$(<"$HOME/.uml/victim/pid")
-kill -TERM $pid
-status=0
-wait $pid || status=$?
-is "ended by a signal: status" "$status" 143
-check_fails "... the guest is gone" kill -0 "$guest"
-is "... nothing is left" "$(left)" ""
-"$tool" "${mem[@]}" --name victim sleep 1000 &
-pid=$!
-until_true 20 test -s "$HOME/.uml/victim/pid"
-guest=$(<"$HOME/.uml/victim/pid")
-kill -KILL $pid
-wait $pid 2>/dev/null
+# victim: a run in the background, $pid, with its guest, $guest
+victim()
+{
+	"$tool" "${mem[@]}" --name victim sleep 1000 &
+	pid=$!
+	until_true 20 test -S "$HOME/.uml/victim/mconsole"
+	guest=$(<"$HOME/.uml/victim/pid")
+}
 gone()
 {
 	! grep -qs "^State:[[:space:]]*[^ZX]" "/proc/$guest/status"
 }
+
+victim
+run --name victim true
+is "a name that a guest has: one line, and it lives on" "$status $(grep -c . <<<"$err")" "125 1"
+check "... with its console" "$LIB/mconsole-raw" "$HOME/.uml/victim/mconsole" :version
+kill -TERM $pid
+status=0
+wait $pid || status=$?
+is "ended by a signal: status" "$status" 143
+check "... the guest is gone" until_true 10 gone
+is "... nothing is left" "$(left)" ""
+victim
+kill -KILL $pid
+wait $pid 2>/dev/null
 check "killed: the guest goes with it" until_true 10 gone
+run --name victim true
+is "... and the name is free again" "$status" 0
+find "${TMPDIR:-/tmp}" -maxdepth 1 -name 'umf-run.*' -newer "$WORK/begin" -user "$(id -un)" -exec rm -rf {} +
 run sh -c 'echo c >/proc/sysrq-trigger'
 is "a kernel that panics: status" "$status" 125
 like "... the panic is shown" "$out$err" 'Kernel panic'

@@ -194,6 +194,35 @@ static int told_status(const struct run *run)
 	return status;
 }
 
+/*
+ * What a guest that was killed has left of its umid. Its own only: who else had
+ * the name first has another process.
+ */
+static void remove_umid(const char *name, pid_t pid)
+{
+	const char *home = getenv("HOME");
+	char *dir = xasprintf("%s/%s", home && *home ? home : "/tmp",
+			      home && *home ? ".uml" : "uml");
+	char *path = xasprintf("%s/%s/pid", dir, name);
+	FILE *f = fopen(path, "r");
+	int found = 0;
+
+	if (f) {
+		if (fscanf(f, "%d", &found) == 1 && found == pid) {
+			unlink(path);
+			free(path);
+			path = xasprintf("%s/%s/mconsole", dir, name);
+			unlink(path);
+			free(path);
+			path = xasprintf("%s/%s", dir, name);
+			rmdir(path);
+		}
+		fclose(f);
+	}
+	free(path);
+	free(dir);
+}
+
 static void child(int sig)
 {
 	(void)sig;
@@ -219,6 +248,7 @@ int boot(const struct run *run)
 	sigdelset(&open, SIGCHLD);
 	pid = start(run, args);
 	status = await(run, pid, &open);
+	remove_umid(run->name, pid);
 	if (terminal)
 		tcsetattr(STDIN_FILENO, TCSANOW, &saved);
 	if (status < 0) {

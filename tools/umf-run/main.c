@@ -5,21 +5,21 @@
  *	umf-run [option…] [--] command [argument…]
  *
  * Nothing is left: the folder that is shared with the guest, the guest, and its
- * umid go with us.
+ * umid go with us. Who kills us with SIGKILL leaves the first and the last.
  */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
 #include <getopt.h>
-#include <glob.h>
-#include <libgen.h>
-#include <limits.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "../lib/beside.h"
+#include "../lib/guest.h"
+#include "../lib/mconsole.h"
 #include "../lib/message.h"
 #include "../lib/stop.h"
 #include "../lib/units.h"
@@ -37,17 +37,8 @@ static int remove_one(const char *path, const struct stat *st, int type,
 
 static void clean_up(void)
 {
-	const char *home = getenv("HOME");
-
 	if (run.folder)
 		nftw(run.folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
-	if (run.name && home) {
-		char *umid = xasprintf("%s/.uml/%s", home, run.name);
-
-		/* of a guest that was killed */
-		nftw(umid, remove_one, 16, FTW_DEPTH | FTW_PHYS);
-		free(umid);
-	}
 }
 
 void fatal(const char *fmt, ...)
@@ -109,59 +100,32 @@ static void help(void)
 	     "run, or the guest ended before it did.");
 }
 
-static char *beside(const char *path)
-{
-	char self[PATH_MAX], *dir, *found;
-	ssize_t len = readlink("/proc/self/exe", self, sizeof(self) - 1);
-
-	self[len < 0 ? 0 : len] = '\0';
-	dir = dirname(dirname(self));
-	found = xasprintf("%s/lib/umf/%s", dir, path);	/* installed */
-	if (!access(found, F_OK))
-		return found;
-	free(found);
-	return xasprintf("%s/%s", dir, path);
-}
-
-static char *newest_kernel(void)
-{
-	char *pattern = beside("[0-9]*/linux"), *best = NULL;
-	glob_t found;
-	size_t i;
-
-	if (!glob(pattern, 0, NULL, &found)) {
-		for (i = 0; i < found.gl_pathc; i++)
-			if (!best || strverscmp(found.gl_pathv[i], best) > 0)
-				best = found.gl_pathv[i];
-		best = best ? xstrdup(best) : NULL;
-		globfree(&found);
-	}
-	if (!best)
-		fatal("there is no kernel %s; make KERNEL=7.3, or --kernel", pattern);
-	free(pattern);
-	return best;
-}
-
 static void find_kernel(void)
 {
 	const char *said = run.kernel ?: getenv("UMF_KERNEL");
 
-	if (!said || !*said) {
-		run.kernel = newest_kernel();
-	} else if (strchr(said, '/')) {
-		run.kernel = said;
-	} else {
-		size_t len = strcspn(said, "-");
-		char *rel = xasprintf("%.*s/linux%s", (int)len, said, said + len);
-
-		run.kernel = beside(rel);
-		free(rel);
-	}
+	if (!said || !*said)
+		run.kernel = beside_newest_kernel() ?: beside("7.3/linux");
+	else
+		run.kernel = strchr(said, '/') ? said : beside_kernel(said);
 	if (access(run.kernel, X_OK))
-		fatal("%s: there is no kernel %s", said ?: "", run.kernel);
+		fatal("there is no kernel %s; make KERNEL=7.3, or --kernel", run.kernel);
 	run.initramfs = beside("rootfs/initramfs.cpio.gz");
 	if (access(run.initramfs, R_OK))
 		fatal("there is no %s; make rootfs", run.initramfs);
+}
+
+/* A umid is one guest's, however it was started. */
+static void need_free_name(void)
+{
+	struct guest_list list = { 0 };
+	char *why;
+
+	if (guest_find(&list, run.name, &why))
+		free(why);
+	else if (!mconsole_probe(list.guest[0].path))
+		fatal("--name %s: such a guest is running", run.name);
+	guest_list_free(&list);
 }
 
 static long number(const char *option, const char *text, long least, long most)
@@ -307,9 +271,10 @@ int main(int argc, char **argv)
 
 	parse(argc, argv);
 	find_kernel();
-	make_folder();
 	if (!run.name)
 		run.name = xasprintf("run-%d", getpid());
+	need_free_name();
+	make_folder();
 	if (run.input && !isatty(STDIN_FILENO))
 		spool();
 	script_write(&run);

@@ -29,15 +29,39 @@ static void put_quoted(FILE *f, const char *text)
 	fputc('\'', f);
 }
 
+/* umfa, ttyS0, eth1: of ours */
+static bool is_device(const char *name, size_t len)
+{
+	size_t i = !strncmp(name, "eth", 3) || !strncmp(name, "umf", 3) ? 3 :
+		   !strncmp(name, "ttyS", 4) ? 4 : len;
+
+	if (i >= len)
+		return false;
+	for (; i < len; i++)
+		if (!islower((unsigned char)name[i]) && !isdigit((unsigned char)name[i]))
+			return false;
+	return true;
+}
+
 /* What was asked of the kernel is there, or the line of its log that says why not. */
 static void put_checks(FILE *f, const struct run *run)
 {
-	size_t i;
+	size_t i, len;
 
 	fputs("fail() { echo \"$*\" >/umf/why; echo 125 >/umf/status; exit; }\n", f);
 	for (i = 0; i < run->net.n; i++)
 		fprintf(f, "[ -e /sys/class/net/eth%zu ] ||\n"
 			"\tfail \"--net: $(dmesg | grep -o 'eth%zu: .*' | head -n 1)\"\n", i, i);
+	for (i = 0; i < run->append.n; i++) {
+		const char *text = run->append.s[i];
+
+		len = strcspn(text, "=");
+		if (!text[len] || !is_device(text, len))
+			continue;
+		fprintf(f, "[ -e /sys/class/net/%.*s ] || [ -c /dev/%.*s ] || [ -b /dev/%.*s ] ||\n"
+			"\tfail \"--append: $(dmesg | grep -o '%.*s: .*' | head -n 1)\"\n",
+			(int)len, text, (int)len, text, (int)len, text, (int)len, text);
+	}
 	if (run->fault.n)
 		fputs("why=$(dmesg | sed -n 's/.*umf: umf=: //p' | head -n 1)\n"
 		      "[ -z \"$why\" ] || fail \"--fault: $why\"\n", f);
@@ -116,12 +140,21 @@ static void put_terminal(FILE *f)
 		fputs("stty -opost </dev/tty1\n", f);
 }
 
+/*
+ * Init starts us in the background, where a shell has Ctrl-C ignored, also by
+ * what it starts: that lets us live to tell the status, and env undoes it for the
+ * command.
+ */
+#define DEFAULT_SIGNALS	"env --default-signal=INT,QUIT"
+
 static void put_command(FILE *f, const struct run *run, const char *cwd)
 {
 	const char *shell = getenv("SHELL");
 	char **arg;
 
-	fputs("/bin/busybox chroot /new /bin/sh -c 'cd \"$0\" && exec \"$@\"' ", f);
+	fputs("/bin/busybox chroot /new /bin/sh -c 'cd \"$0\" || exit 125\n"
+	      DEFAULT_SIGNALS " true 2>/dev/null && exec " DEFAULT_SIGNALS " \"$@\"\n"
+	      "exec \"$@\"' ", f);
 	put_quoted(f, cwd);
 	if (run->command) {
 		for (arg = run->command; *arg; arg++) {
@@ -139,15 +172,26 @@ static void put_command(FILE *f, const struct run *run, const char *cwd)
 	fputs("\nstatus=$?\n", f);
 }
 
-void script_write(const struct run *run)
+static FILE *open_script(const struct run *run)
 {
 	char *path = xasprintf("%s/go", run->folder);
-	char *cwd = getcwd(NULL, 0);
 	FILE *f = fopen(path, "w");
 
-	if (!f || !cwd)
-		fatal("%s: %m", f ? "the current folder" : path);
+	if (!f)
+		fatal("%s: %m", path);
+	free(path);
 	fputs("#!/bin/sh\n", f);
+	return f;
+}
+
+void script_write(const struct run *run)
+{
+	char *cwd = getcwd(NULL, 0);
+	FILE *f;
+
+	if (!cwd)
+		fatal("the current folder: %m");
+	f = open_script(run);
 	put_checks(f, run);
 	put_mounts(f, run, cwd);
 	put_terminal(f);
@@ -159,7 +203,6 @@ void script_write(const struct run *run)
 	      "echo 0 >/proc/sys/kernel/printk\n"
 	      "echo $status >/umf/status\n", f);
 	if (fclose(f))
-		fatal("%s: %m", path);
-	free(path);
+		fatal("the guest's script cannot be written: %m");
 	free(cwd);
 }
