@@ -21,7 +21,7 @@ umf()
 }
 
 mkdir a b c
-mark="memory = $GUEST_MEM append = \"umf_test=$$\""
+mark="memory = $GUEST_MEM append = \"$lab_mark\""
 echo "name = first $mark fencing = true guest n1 {} guest n2 {}" >a/x.lab
 echo "$mark guest n1 {}" >b/y.lab
 run umf status --all
@@ -47,7 +47,7 @@ for verb in "up --all" "exec --all n1 true" "kill --all n1" "-f a/x.lab down --a
 done
 run env -C / "$umf_lab" down --all
 is "down --all: status" "$status: $err$out" "0: "
-is "... nothing runs" "$(pgrep -fc "um[l]_dir=.* umf_test=$$")" 0
+is "... nothing runs" "$(lab_marked | wc -l)" 0
 is "... nothing is left" "$(ls -A /dev/shm/umf-lab-0)" ""
 check "... the logs are there" test -s a/x.run/n1.log -a -s c/run/n1.log
 

@@ -16,7 +16,7 @@ RANDOM=$seed
 
 cat >t.lab <<E
 memory = $GUEST_MEM
-append = "umf_test=$$"
+append = "$lab_mark"
 fencing = true
 guest n1 { disk umfa { size = 1M } disk umfb { image = ext.img } }
 guest n2 { disk umfa { size = 1M } }
@@ -25,18 +25,6 @@ truncate -s 1M ext.img
 echo EXT | dd of=ext.img conv=notrunc 2>/dev/null
 cp "$LAB" lab.saved
 images=(t.run/n1-umfa.img t.run/n2-umfa.img)
-
-cleanup()
-{
-	local status=$? pid
-
-	for pid in $(pgrep -f "um[f]_test=$$"); do
-		kill -KILL "$pid" 2>/dev/null
-	done
-	(exit "$status")
-	lab_cleanup
-}
-trap cleanup EXIT
 
 # put <text>: on all disks of a lab that is down
 put()
@@ -90,7 +78,7 @@ for ((i = 0; i < kills; i++)); do
 	esac
 	run lab down --kill
 	[ "$status: $err" = "0: " ] || { last+=": down: $status: $err" && break; }
-	[ "$(pgrep -fc "um[f]_test=$$")" = 0 ] || { last+=": guests run on" && break; }
+	[ -z "$(lab_marked)" ] || { last+=": guests run on" && break; }
 	[ "$(pgrep -fc "um[f]-lab -f $LAB ")" = 0 ] || { last+=": a tool runs on" && break; }
 	[ -z "$(ls -d "$(lab_live)" "$(lab_live).lock" 2>/dev/null)" ] || { last+=": $(lab_live) stays" && break; }
 	disks=$(on_disks)

@@ -14,27 +14,15 @@ umf()
 # running: the host processes that were started as guests of this test, whoever knows of them
 running()
 {
-	pgrep -f "um[i]d=.* umf_test=$$" | while read -r pid; do
+	lab_marked | while read -r pid; do
 		[ "$(cut -d ' ' -f 6 "/proc/$pid/stat" 2>/dev/null)" != "$pid" ] || echo "$pid"
 	done | wc -l
 }
 
-cleanup()
-{
-	local status=$? pid
-
-	for pid in $(pgrep -f "um[i]d=.* umf_test=$$"); do
-		kill -KILL "$pid" 2>/dev/null
-	done
-	(exit "$status")
-	lab_cleanup
-}
-trap cleanup EXIT
-
 # lab_file <file> <text>: with a mark by which its guests are known
 lab_file()
 {
-	printf 'append = "umf_test=%s"\nmemory = %s\n%s\n' $$ "$GUEST_MEM" "$2" >"$1"
+	printf 'append = "%s"\nmemory = %s\n%s\n' "$lab_mark" "$GUEST_MEM" "$2" >"$1"
 }
 
 states()

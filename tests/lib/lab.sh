@@ -7,7 +7,9 @@
 #   run <command>            its status in $status, its outputs in $out and $err
 #   lab_clean <guest>…       one check per guest that its log is clean; one that is not is kept in $guest_kept
 #
-# However the test ends, its lab ends with it.
+#   lab_marked               the processes of all guests that have `append = "$lab_mark"`, whoever else knows of them
+#
+# However the test ends, its lab ends with it, and so do the marked ones.
 
 # shellcheck source=tests/lib/guest.sh
 . "$(dirname "${BASH_SOURCE[0]}")/guest.sh"
@@ -32,11 +34,21 @@ run()
 	err=$(<"$WORK/err")
 }
 
+# The pattern is not itself what it finds.
+lab_mark=umf_test=$$
+lab_marked()
+{
+	pgrep -f "[ ]$lab_mark( |$)"
+}
+
 lab_cleanup()
 {
-	local status=$? file
+	local status=$? file pid
 
 	trap '' HUP INT TERM
+	for pid in $(lab_marked); do
+		kill -KILL "$pid" 2>/dev/null
+	done
 	for file in "$WORK"/*.lab "$WORK"/*/*.lab; do
 		[ ! -e "$file" ] || "$umf_lab" -f "$file" --kernel "$LINUX" down --kill >/dev/null 2>&1
 	done
