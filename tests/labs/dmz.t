@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# timeout: 600
+# timeout: 900
 #
 # A firewall with three legs: a scan from outside finds what the policy lets through and nothing else, and so it is while
 # the firewall's links flap. Without the policy the same scan finds the rest.

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# timeout: 600
+# timeout: 900
 #
 # DRBD: the disk of the primary fails, the primary dies, the network between them is cut. Nothing that was acknowledged is
 # lost, and there is one primary. With protocol A and without fencing it goes otherwise, and comes right again.

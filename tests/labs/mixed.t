@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# timeout: 300
+# timeout: 600
 #
 # Two kernels and two Debians in one keepalived cluster. The master is frozen, the other takes over; thawed, it believes
 # that it is the master still, and there is one again soon, whichever of the two that is. Who answers for the address, a

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# timeout: 900
+# timeout: 1200
 #
 # Heartbeat over a network and a serial line, a shared disk, a service address and NFS on it. A client writes all the time:
 # nothing that was acknowledged is lost, and there are never two masters. Without the serial line, and without fencing, it

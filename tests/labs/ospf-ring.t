@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# timeout: 600
+# timeout: 900
 #
 # Four routers in a ring: a cable is pulled, a link falls silent, is deaf one way, a router dies. Each time every virtual
 # address is reached again from each of the others, and how long one was not is measured, with fast timers and, as

@@ -56,6 +56,7 @@ state_of()
 	lab status --json | jq -r --arg g "$1" '.[] | select(.guest == $g) | .state'
 }
 
+needs_pace 40 "four nodes of corosync"
 lab_begin
 within 180 "the service is there" somebody_serves
 for asks in $nodes; do
