@@ -6,14 +6,19 @@
  * of any length goes out in datagrams of that size; the client's queue is
  * short, so a full one is waited for, but not for ever: a client that does not
  * read loses the rest and holds up the next request, never the guest.
+ *
+ * What a guest that was frozen finds in its socket may be from a client that has
+ * gone, after it told its user that there was no answer: that is not done any more.
  */
 #include <linux/delay.h>
 #include <linux/init.h>
 #include <linux/kernel.h>
 #include <linux/minmax.h>
+#include <linux/printk.h>
 #include <linux/string.h>
 #include <mconsole_kern.h>
 #include "fault/fault.h"
+#include "host/host.h"
 
 #define REPLY_RETRIES	2000	/* of one datagram, a millisecond apart */
 
@@ -37,6 +42,11 @@ static void umf_mconsole_fault(struct mc_request *req)
 	size_t sent = 0, len;
 	int err;
 
+	if (!umf_host_is_bound(req->origin, req->originlen)) {
+		pr_info_ratelimited("umf: not done, as who asked has gone: %s\n",
+				    req->request.data);
+		return;
+	}
 	err = umf_command(req->request.data + strlen("fault"), &reply);
 	do {
 		len = min_t(size_t, reply.len - sent, MCONSOLE_MAX_DATA - 1);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * The host's side of what several rooms keep there: folders, files, locks,
- * mappings and bells. Plain libc; each returns 0 or more, or -errno. No policy here.
+ * mappings, bells and sockets. Plain libc; each returns 0 or more, or -errno. No policy here.
  */
 #ifndef __UMF_HOST_H
 #define __UMF_HOST_H
@@ -69,5 +69,10 @@ int umf_host_bell_make(int dir, const char *name);	/* the receiver's fd */
 int umf_host_bell_open(int dir, const char *name);	/* a sender's fd */
 int umf_host_bell_ring(int fd);		/* -EPIPE: nobody listens any more */
 void umf_host_bell_drain(int fd);
+
+/* ---- socket_user.c ---- */
+
+/* Does a datagram socket listen at @addr, a struct sockaddr_un of @len bytes? */
+int umf_host_is_bound(const void *addr, unsigned int len);
 
 #endif /* __UMF_HOST_H */

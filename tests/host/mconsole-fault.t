@@ -104,7 +104,24 @@ is "... to a client that was stopped" "$(sed 1d "$WORK/late" | sed 's/.*id=//')"
 "$LIB/mconsole-raw" -n 1 -t 0.01 "$socket" ':fault list' >/dev/null
 like "who does not read its reply does not keep the next from its own" "$(raw ':version')" '^0 Linux verb '
 
+# ---- who asks has gone ----
+
 raw ':fault clear' >/dev/null
+"$tool" verb seed 11
+kill -STOP "$(guest_pid verb)"
+status=0
+"$tool" --timeout 300ms verb seed 5 2>"$WORK/err" || status=$?
+is "a guest that is frozen: status" "$status: $(<"$WORK/err")" "3: verb: no answer in time"
+"$tool" --timeout 300ms verb add node poweroff 2>/dev/null
+"$tool" --timeout 30 verb list >"$WORK/waits" &
+waits=$!
+sleep 0.3
+kill -CONT "$(guest_pid verb)"
+wait "$waits"
+is "... when it goes on, what was given up is not done; who waits is answered" "$(<"$WORK/waits")" "seed 11"
+like "... its log says so" "$(grep -o 'umf: not done.*' "$(guest_log verb)" | paste -sd '|')" \
+	'^umf: not done, as who asked has gone: fault seed 5\|umf: not done, .*: fault add node poweroff$'
+
 like "help" "$(raw ':fault help')" '^0 add <device> <action> .*(\\nactions of a (net|blk|tty|node) device:( [a-z]+)+){4}\\n$'
 
 done_testing
