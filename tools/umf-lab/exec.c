@@ -102,6 +102,8 @@ int exec_verb(struct lab *lab, const struct options *opt, char **args)
 	      guest_state(lab, name) == GUEST_ENDED ? LAB_GONE : LAB_TIMEOUT;
 	if (ret == -EINTR)
 		stop_die(stop_forget());
+	if (begun && ret != LAB_GONE && !guest_is_ready(lab, name))
+		guest_set_ready(lab, name);
 	if (begun || agent)
 		fflush(stdout);
 	if (ret == LAB_GONE && guest_state(lab, name) == GUEST_ENDED)

@@ -317,6 +317,7 @@ int main(int argc, char **argv)
 	}
 	if (opt.all && verb->run != down_verb && verb->run != status_verb)
 		die(LAB_USAGE, "--all: %s takes one lab", verb->name);
+	nodelog_verb(verb->name);
 	find_lab(&lab, &opt, verb->source);
 	ret = verb->run(&lab, &opt, args);
 	if (fclose(stdout)) {

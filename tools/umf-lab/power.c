@@ -125,16 +125,13 @@ static char *answer(struct lab *lab, struct asker *askers, size_t n,
 	return xasprintf("ok %s=%s", name, is_on(lab, target->guest) ? "on" : "off");
 }
 
-static void log_line(const char *from, const char *line, const char *reply)
+/* When it was done, and how long that took. */
+static void log_line(const char *from, const char *line, const char *reply, int64_t since)
 {
-	struct timespec ts;
-	char when[32];
-	struct tm tm;
+	char when[UTC_LEN];
 
-	clock_gettime(CLOCK_REALTIME, &ts);
-	localtime_r(&ts.tv_sec, &tm);
-	strftime(when, sizeof(when), "%T", &tm);
-	printf("%s.%03ld %s: %s: %s\n", when, ts.tv_nsec / 1000000, from, line, reply);
+	printf("%s %s: %s: %s (%.3f s)\n", utc_text(utc_now(), when), from, line, reply,
+	       (now_ns() - since) / 1e9);
 	fflush(stdout);
 }
 
@@ -143,17 +140,18 @@ static void do_line(struct lab *lab, struct asker *askers, size_t n,
 		    struct asker *from, char *line)
 {
 	char *said = xstrdup(line), *pos = line, *tag, *verb, *name, *text, *reply;
+	int64_t since = now_ns();
 
 	if (strcmp(strsep(&pos, " ") ?: "", "ask") || !(tag = strsep(&pos, " ")) ||
 	    !(verb = strsep(&pos, " ")) || !is_on(lab, from->guest))
 		goto out;
 	name = strsep(&pos, " ");
 	text = answer(lab, askers, n, verb, name);
-	log_line(from->guest->name, said, text);
+	log_line(from->guest->name, said, text, since);
 	reply = xasprintf("answer %s %s\n", tag, text);
 	/* who does not read his answers gets no more of them */
 	if (write(from->answer, reply, strlen(reply)) < 0)
-		log_line(from->guest->name, said, strerror(errno));
+		log_line(from->guest->name, said, strerror(errno), since);
 	free(reply);
 	free(text);
 out:
