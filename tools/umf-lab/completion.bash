@@ -34,7 +34,12 @@ _umf_lab()
 	else
 		case $verb in
 		check | up | down | status) mapfile -t COMPREPLY < <(compgen -f -X '!*.lab' -- "$cur") && return ;;
-		exec | console | gdb | fault) [ "$seen" -gt 0 ] || list=guests ;;
+		exec | console | gdb) [ "$seen" -gt 0 ] || list=guests ;;
+		fault)
+			[ "$seen" -gt 0 ] || list='power guests'
+			[ "$seen $before" != '1 power' ] || list='add del clear list'
+			[ "$before" != add ] || list='delay drop stuck lie late'
+			;;
 		restart | kill | freeze | thaw | events | logs) list=guests ;;
 		snapshot | rollback) list=$("${COMP_WORDS[0]}" "${file[@]}" snapshot 2>/dev/null) ;;
 		pack | unpack) mapfile -t COMPREPLY < <(compgen -f -- "$cur") && return ;;

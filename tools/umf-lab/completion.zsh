@@ -19,7 +19,11 @@ _umf_lab()
 	[[ $state == words ]] || return
 	case $line[1] in
 	check | up | down | status) _files -g '*.lab' ;;
-	exec | console | gdb | fault) (( CURRENT > 1 )) || _umf_lab_guests ;;
+	exec | console | gdb) (( CURRENT > 1 )) || _umf_lab_guests ;;
+	fault)
+		(( CURRENT > 1 )) || { compadd -- power; _umf_lab_guests }
+		[[ $CURRENT != 3 || $line[2] != power ]] || compadd -- add del clear list
+		;;
 	restart | kill | freeze | thaw | events | logs) _umf_lab_guests ;;
 	snapshot | rollback) compadd -- ${(f)"$(umf-lab ${opt_args[-f]:+-f} ${opt_args[-f]} snapshot 2>/dev/null)"} ;;
 	pack | unpack) _files ;;

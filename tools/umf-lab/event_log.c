@@ -111,7 +111,7 @@ static void see_node(char *line, void *data)
 static void see_power(char *line, void *data)
 {
 	struct event_logs *logs = data;
-	char *asker, *said, *op, *target, *answer, *text;
+	char *asker, *said, *op, *target, *answer, *text, *rule;
 	int64_t utc;
 
 	if (!nodelog_line(line, &utc, &asker, &said) || strncmp(said, "ask ", 4) ||
@@ -122,6 +122,9 @@ static void see_power(char *line, void *data)
 		return;
 	}
 	logs->power_last = utc;
+	/* "… [lie r1]": by a rule of the switch */
+	rule = strrchr(said, '[');
+	rule = rule && said[strlen(said) - 1] == ']' ? xstrndup(rule + 1, strlen(rule) - 2) : NULL;
 	answer = strstr(said, ": ");
 	*answer = '\0';
 	answer += 2;
@@ -131,7 +134,9 @@ static void see_power(char *line, void *data)
 		*target++ = '\0';
 	text = xasprintf("%s asked by %s: %s", op, asker, answer);
 	event_add(utc, EVENT_POWER, target ?: asker, asker, op, text,
-		  json_pack("{ss* ss* ss*}", "by", asker, "target", target, "answer", answer));
+		  json_pack("{ss* ss* ss* ss*}", "by", asker, "target", target, "answer", answer,
+			    "rule", rule));
+	free(rule);
 	free(text);
 }
 

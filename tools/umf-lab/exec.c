@@ -191,6 +191,8 @@ int fault_verb(struct lab *lab, const struct options *opt, char **args)
 	size_t i;
 
 	(void)opt;
+	if (*args && !strcmp(*args, "power") && !lab_guest(lab, *args))
+		return power_rules_verb(lab, args + 1);
 	for (i = 0; i < NR_ENV; i++)
 		setenv(env_names[i], env_value(lab, i) ?: "", 1);
 	prepend_path();

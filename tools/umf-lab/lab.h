@@ -315,6 +315,31 @@ bool power_is_alive(const struct lab *lab);
 char *power_log(const struct lab *lab);
 int power_verb(struct lab *lab, const struct options *opt, char **args);
 
+/* ---- power_rule.c: its faults ---- */
+
+enum power_what {
+	POWER_DO,	/* what it was asked for, and answers */
+	POWER_DROP,	/* nothing, and no answer */
+	POWER_STUCK,	/* nothing, and says so */
+	POWER_LIE,	/* nothing, and says that it is done */
+	POWER_LATE,	/* when nobody waits for the answer any more */
+};
+
+struct power_verdict {
+	enum power_what what;
+	int64_t delay;		/* ns, before it does that */
+	char *by;		/* "delay r1, lie r2", to be freed; NULL: by no rule */
+};
+
+struct power_rules;
+
+struct power_rules *power_rules_new(const struct lab *lab);
+void power_rules_decide(struct power_rules *rules, const char *op, const char *guest,
+			struct power_verdict *verdict);
+size_t power_rules_count(const struct lab *lab);
+/* fault power <verb> ... */
+int power_rules_verb(struct lab *lab, char **args);
+
 /* ---- agent.c ---- */
 
 struct agent;

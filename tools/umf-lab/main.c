@@ -114,7 +114,7 @@ static const struct verb {
 	{ "unpack", unpack_verb, NOTHING, false, "<file> [<folder>]",
 	  "makes such a file a lab again" },
 	{ "fault", fault_verb, RECORD, false, "<guest>[,...] <verb>...",
-	  "mconsole-fault, for guests of the lab" },
+	  "mconsole-fault, for guests of the lab; `power` add|del|clear|list: its power switch" },
 	{ "env", env_verb, RECORD, false, "",
 	  "prints UML_DIR, for other tools to find the guests" },
 };
