@@ -26,6 +26,7 @@
 #include <time.h>
 #include <unistd.h>
 #include "mconsole.h"
+#include "xalloc.h"
 
 /* From arch/um/drivers/mconsole.h. */
 #define MCONSOLE_MAGIC		0xcafebabe
@@ -299,6 +300,17 @@ void mconsole_free(struct mconsole_call *call)
 	free(call->reply);
 	call->reply = NULL;
 	call->len = 0;
+}
+
+void mconsole_lines(const char *reply, void (*line)(char *line, void *data),
+		    void *data)
+{
+	char *text = xstrdup(reply), *pos = text, *next;
+
+	while ((next = strsep(&pos, "\n")))
+		if (*next)
+			line(next, data);
+	free(text);
 }
 
 int mconsole_probe(const char *path)

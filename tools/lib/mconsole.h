@@ -50,6 +50,9 @@ struct mconsole_call {
 int mconsole_run(struct mconsole_call *calls, size_t n, int timeout_ms,
 		 const sigset_t *sigmask);
 void mconsole_free(struct mconsole_call *call);
+/* Calls @line for each line of a reply, without its newline. */
+void mconsole_lines(const char *reply, void (*line)(char *line, void *data),
+		    void *data);
 
 /* Is somebody listening? 0, or -errno as above. Sends nothing. */
 int mconsole_probe(const char *path);

@@ -110,14 +110,3 @@ void ask_all(struct tool *tool, struct mconsole_call *calls,
 				done(tool, i, calls[i].reply, data);
 	}
 }
-
-void ask_lines(const char *reply, void (*line)(char *line, void *data),
-	       void *data)
-{
-	char *text = xstrdup(reply), *pos = text, *next;
-
-	while ((next = strsep(&pos, "\n")))
-		if (*next)
-			line(next, data);
-	free(text);
-}

@@ -124,7 +124,7 @@ static void look_after(struct tool *tool, const char *device)
 		look.found = false;
 		if (!ask_one(tool, calls, NULL, NULL))
 			break;
-		ask_lines(calls[0].reply, see_line, &look);
+		mconsole_lines(calls[0].reply, see_line, &look);
 		if (look.found)
 			continue;
 		print_error(guest, "the capture of %s has ended; the guest's kernel log says why if it was not told to",

@@ -95,7 +95,7 @@ void follow_verb(struct tool *tool, int argc, char **argv)
 			if (!calls[i].request)
 				continue;
 			show(tool, &tool->guests.guest[i], calls[i].reply);
-			ask_lines(calls[i].reply, see_line, &f[i]);
+			mconsole_lines(calls[i].reply, see_line, &f[i]);
 			set_request(&f[i]);
 			calls[i].request = f[i].request;
 		}

@@ -222,5 +222,5 @@ void rule_list(json_t *array, const char *guest, const char *reply)
 {
 	struct rule_list list = { array, json_array_size(array), guest };
 
-	ask_lines(reply, one_line, &list);
+	mconsole_lines(reply, one_line, &list);
 }

@@ -18,13 +18,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include "../lib/order.h"
 #include "../lib/xalloc.h"
 #include "tool.h"
 
 #define HOLD_NS		150000000LL
 
 struct line {
-	int64_t time;		/* ns since the run began */
 	enum line_kind kind;
 	char *guest, *text;
 	json_t *json;		/* what it says, field by field; or NULL */
@@ -44,14 +44,12 @@ static const struct {
 };
 
 static struct {
-	pthread_mutex_t lock;
-	struct line *line;	/* those kept, in their order */
-	size_t n, size;
+	struct order kept;	/* lines, by ns since the run began */
 	bool runs, json;
 	int64_t begin;		/* on CLOCK_MONOTONIC */
 	FILE *copy;		/* JSON as well, or NULL */
 	int width;		/* of the names */
-} timeline = { .lock = PTHREAD_MUTEX_INITIALIZER };
+} timeline = { .kept.lock = PTHREAD_MUTEX_INITIALIZER };
 
 int64_t timeline_clock(void)
 {
@@ -90,58 +88,40 @@ void timeline_begin(bool json, FILE *copy, int width)
 	timeline.runs = true;
 }
 
-static void insert(const struct line *line)
-{
-	size_t at;
-
-	pthread_mutex_lock(&timeline.lock);
-	if (timeline.n == timeline.size) {
-		timeline.size = timeline.size * 2 + 64;
-		timeline.line = xrealloc(timeline.line,
-					 timeline.size * sizeof(*line));
-	}
-	for (at = timeline.n; at; at--)
-		if (timeline.line[at - 1].time <= line->time)
-			break;
-	memmove(&timeline.line[at + 1], &timeline.line[at],
-		(timeline.n - at) * sizeof(*line));
-	timeline.line[at] = *line;
-	timeline.n++;
-	pthread_mutex_unlock(&timeline.lock);
-}
-
 void timeline_add(int64_t time, enum line_kind kind, const char *guest,
 		  const char *text, json_t *json)
 {
+	struct line *line;
 	const char *next;
-	struct line line = { .time = time, .kind = kind };
 
 	do {
 		next = strchrnul(text, '\n');
-		line.guest = xstrdup(guest);
-		line.text = xstrndup(text, next - text);
-		line.json = json;
-		insert(&line);
+		line = xrealloc(NULL, sizeof(*line));
+		line->kind = kind;
+		line->guest = xstrdup(guest);
+		line->text = xstrndup(text, next - text);
+		line->json = json;
+		order_add(&timeline.kept, time, line);
 		json = NULL;
 		text = next + 1;
 	} while (*next && *text);
 }
 
-static void show_text(const struct line *line)
+static void show_text(int64_t time, const struct line *line)
 {
 	const char *p;
 
-	printf("%11.6f %-*s %c ", line->time / 1e9, timeline.width, line->guest,
+	printf("%11.6f %-*s %c ", time / 1e9, timeline.width, line->guest,
 	       kinds[line->kind].mark);
 	for (p = line->text; *p; p++)
 		putchar(iscntrl((unsigned char)*p) && *p != '\t' ? '?' : *p);
 	putchar('\n');
 }
 
-static void show_json(const struct line *line, FILE *out)
+static void show_json(int64_t time, const struct line *line, FILE *out)
 {
 	json_t *json = json_pack("{sI ss so so}",
-				 "time_ns", (json_int_t)line->time,
+				 "time_ns", (json_int_t)time,
 				 "kind", kinds[line->kind].name,
 				 "guest", record_text(line->guest),
 				 "text", record_text(line->text));
@@ -156,32 +136,27 @@ static void show_json(const struct line *line, FILE *out)
 	json_decref(json);
 }
 
-static void show(struct line *line)
+static void show(int64_t time, void *thing)
 {
+	struct line *line = thing;
+
 	if (timeline.json)
-		show_json(line, stdout);
+		show_json(time, line, stdout);
 	else
-		show_text(line);
+		show_text(time, line);
 	if (timeline.copy)
-		show_json(line, timeline.copy);
+		show_json(time, line, timeline.copy);
 	json_decref(line->json);
 	free(line->guest);
 	free(line->text);
+	free(line);
 }
 
 void timeline_flush(bool all)
 {
 	int64_t until = all ? INT64_MAX : timeline_now() - HOLD_NS;
-	size_t n;
 
-	pthread_mutex_lock(&timeline.lock);
-	for (n = 0; n < timeline.n && timeline.line[n].time <= until; n++)
-		show(&timeline.line[n]);
-	timeline.n -= n;
-	memmove(timeline.line, timeline.line + n,
-		timeline.n * sizeof(*timeline.line));
-	pthread_mutex_unlock(&timeline.lock);
-	if (!n)
+	if (!order_take(&timeline.kept, until, show))
 		return;
 	fflush(stdout);
 	if (timeline.copy)
@@ -191,8 +166,8 @@ void timeline_flush(bool all)
 void timeline_end(void)
 {
 	timeline_flush(true);
-	free(timeline.line);
-	timeline.line = NULL;
-	timeline.size = 0;
+	free(timeline.kept.item);
+	timeline.kept.item = NULL;
+	timeline.kept.size = 0;
 	timeline.runs = false;
 }

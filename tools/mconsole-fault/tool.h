@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include "../lib/guest.h"
 #include "../lib/mconsole.h"
+#include "../lib/record.h"
 #include "../lib/stop.h"
 #include "../lib/words.h"
 
@@ -102,9 +103,6 @@ void ask_all(struct tool *tool, struct mconsole_call *calls,
 	     void (*done)(struct tool *tool, size_t guest, const char *reply, void *data),
 	     void *data);
 int ask_timeout(const struct tool *tool);
-/* Calls @line for each line of a reply, without its newline. */
-void ask_lines(const char *reply, void (*line)(char *line, void *data),
-	       void *data);
 
 /* ---- print.c ---- */
 
@@ -113,28 +111,6 @@ void print_reply(const struct tool *tool, const struct guest *guest,
 		 const char *reply);
 __attribute__((format(printf, 2, 3)))
 void print_error(const struct guest *guest, const char *fmt, ...);
-
-/* ---- record.c ---- */
-
-/* What a verb's reply becomes in JSON: an object for each line. */
-typedef json_t *record_fn(const char *guest, const char *line);
-
-record_fn *record_of(const char *verb);	/* NULL: it has no records */
-record_fn record_stats, record_event;
-/* Appends the objects of all of @reply to @array. */
-void record_all(json_t *array, record_fn *record, const char *guest,
-		const char *reply);
-/* A JSON string of a guest's bytes, which need not be UTF-8. */
-json_t *record_text(const char *text);
-/*
- * A whole number: a JSON number as long as every reader of JSON has it exactly
- * (2^53), else its digits in a string.
- */
-json_t *record_u64(uint64_t n);
-json_t *record_number(const char *text);	/* what is none stays text */
-/* Either of them again; false: there is none of that name. */
-bool record_get(const json_t *object, const char *key, uint64_t *n);
-void record_print(json_t *json);	/* one line; takes it over */
 
 /* ---- rule.c ---- */
 

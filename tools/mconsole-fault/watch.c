@@ -4,15 +4,10 @@
  * consoles say goes to the timeline. Each guest has a thread, for one that is
  * frozen must not hold up the others, nor the run.
  *
- * A guest's times are its own: seconds since it booted. Each look asks for the
- * guest's clock, too, and the quickest answer tells how far it is from the
- * host's. No event is left out because that is not known well: what was before
- * the run is known by the sequence numbers that were there at its beginning, and
- * only of a guest that was silent then by the clock, if that is sure.
- *
- * Another boot, whose events count from 1 again, has another socket, or a clock
- * that went backwards. (A clock that goes faster or slower than the host's is a
- * guest's that travels in time, or has a rule for that.)
+ * No event is left out because a guest's clock is not known well (lib/look.c):
+ * what was before the run is known by the sequence numbers that were there at its
+ * beginning, and only of a guest that was silent then by the clock, if that is
+ * sure.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -22,27 +17,15 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
+#include "../lib/look.h"
 #include "../lib/units.h"
 #include "../lib/xalloc.h"
 #include "tool.h"
 
 #define LOOK_MS		50
-#define SILENT_MS	1000		/* a guest's, before the next look */
-#define SILENT_MAX_MS	5000		/* the same, of one that is slow */
 #define BEGIN_NS	1500000000LL	/* how long the run waits for guests */
-#define JUMP_NS		100000000LL	/* more than clocks drift apart */
-#define GOOD_NS		3000000LL	/* an error that is worth no more questions */
-#define SYNC_TRIES	4
-
-/* Which boot a socket belongs to: each makes its own. */
-struct boot {
-	dev_t dev;
-	ino_t ino;
-	struct timespec time;
-};
 
 struct watch {
 	struct watch *next;
@@ -51,18 +34,11 @@ struct watch {
 	int console;			/* a file to follow, or -1 */
 	char *part;			/* of a line that has no end yet */
 	int64_t console_time;		/* of its last line */
-	struct guest_list list;		/* it, once found */
-	struct boot boot;
+	struct look look;
 	bool all;			/* events it has are all of the run */
-	uint64_t since;			/* the last event seen */
-	uint64_t clock;			/* its, when last seen; ns */
-	bool synced;
-	int64_t offset;			/* the host's clock less the guest's, ns */
-	int64_t error;			/* what it may be wrong by */
-	int silent_ms;
+	bool before;			/* what comes is from before the run */
 	bool started;
 	bool begun;			/* lock's */
-	atomic_bool seen;
 	atomic_bool done;		/* one more look, and that is all */
 };
 
@@ -85,41 +61,18 @@ static bool is_running(void)
 
 /* ---- what a look brought ---- */
 
-struct look {
-	struct watch *watch;
-	int64_t asked, answered;	/* timeline_clock() */
-	bool before;			/* the run */
-	bool again;			/* it was of another boot */
-};
-
-static void forget_boot(struct watch *watch)
+static void forget_boot(struct look *look)
 {
+	struct watch *watch = look->data;
+
 	watch->all = true;
-	watch->since = 0;
-	watch->clock = 0;
-	watch->synced = false;
 }
 
-static void see_clock(struct look *look, const char *text)
+static void see_answer(struct look *look)
 {
-	int64_t error = (look->answered - look->asked) / 2, off;
-	struct watch *watch = look->watch;
-	uint64_t ns;
+	struct watch *watch = look->data;
 
-	if (!units_time(text, true, &ns))
-		return;
-	if (ns < watch->clock) {
-		look->again = true;
-		forget_boot(watch);
-	}
-	watch->clock = ns;
-	off = look->asked + error - (int64_t)ns - watch->offset;
-	if (!watch->synced || error < watch->error ||
-	    llabs(off) > error + watch->error + JUMP_NS) {
-		watch->offset += off;
-		watch->error = error;
-		watch->synced = true;
-	}
+	watch->before = !is_running();
 }
 
 /*
@@ -129,7 +82,7 @@ static void see_clock(struct look *look, const char *text)
 static int64_t run_time(const struct watch *watch, uint64_t ns, int64_t least,
 			int64_t told)
 {
-	int64_t time = timeline_at((int64_t)ns + watch->offset);
+	int64_t time = timeline_at(look_host_time(&watch->look, ns));
 
 	if (time > told)
 		time = told;
@@ -139,7 +92,7 @@ static int64_t run_time(const struct watch *watch, uint64_t ns, int64_t least,
 static bool was_before(const struct watch *watch, uint64_t ns)
 {
 	return !watch->all &&
-	       timeline_at((int64_t)ns + watch->offset + watch->error) < 0;
+	       timeline_at(look_host_time(&watch->look, ns) + watch->look.error) < 0;
 }
 
 static const char *field(const json_t *event, const char *key)
@@ -147,9 +100,9 @@ static const char *field(const json_t *event, const char *key)
 	return json_string_value(json_object_get(event, key)) ?: "";
 }
 
-static void see_event(struct look *look, const char *line)
+static void see_event(struct look *look, char *line)
 {
-	struct watch *watch = look->watch;
+	struct watch *watch = look->data;
 	json_t *event = record_event(watch->name, line);
 	const char *what = field(event, "what");
 	uint64_t seq, ns, index;
@@ -157,14 +110,14 @@ static void see_event(struct look *look, const char *line)
 
 	if (!record_get(event, "seq", &seq) || !record_get(event, "time_ns", &ns) ||
 	    !record_get(event, "index", &index)) {
-		if (look->before)
+		if (watch->before)
 			json_decref(event);
 		else
 			timeline_add(timeline_now(), LINE_EVENT, watch->name, line, event);
 		return;
 	}
-	watch->since = seq;
-	if (look->before || was_before(watch, ns)) {
+	look->since = seq;
+	if (watch->before || was_before(watch, ns)) {
 		json_decref(event);
 		return;
 	}
@@ -174,16 +127,6 @@ static void see_event(struct look *look, const char *line)
 	timeline_add(run_time(watch, ns, 0, timeline_at(look->answered)), LINE_EVENT,
 		     watch->name, text, event);
 	free(text);
-}
-
-static void see_line(char *line, void *data)
-{
-	struct look *look = data;
-
-	if (!strncmp(line, "time=", 5))
-		see_clock(look, line + 5);
-	else if (!look->again)
-		see_event(look, line);
 }
 
 /* ---- a console's file ---- */
@@ -200,7 +143,7 @@ static void see_console(struct watch *watch, const char *line)
 	size_t len;
 
 	len = *line == '[' ? strcspn(line, "]") : 0;
-	if (len && line[len] && watch->synced) {
+	if (len && line[len] && watch->look.synced) {
 		stamp = xstrndup(line + 1, len - 1);
 		if (units_time(stamp + strspn(stamp, " "), true, &ns))
 			time = run_time(watch, ns, watch->console_time, time);
@@ -236,102 +179,10 @@ static void read_console(struct watch *watch)
 
 /* ---- looking ---- */
 
-static bool which_boot(const char *path, struct boot *boot)
+static void look(struct watch *watch)
 {
-	struct stat st;
-
-	if (stat(path, &st))
-		return false;
-	boot->dev = st.st_dev;
-	boot->ino = st.st_ino;
-	boot->time = st.st_ctim;
-	return true;
-}
-
-static bool same_boot(const struct boot *a, const struct boot *b)
-{
-	return a->dev == b->dev && a->ino == b->ino &&
-	       a->time.tv_sec == b->time.tv_sec && a->time.tv_nsec == b->time.tv_nsec;
-}
-
-/* Finds it, if need be, and notes whether it has booted since it was last seen. */
-static bool find_boot(struct watch *watch)
-{
-	struct boot boot;
-	char *why;
-
-	if (!watch->list.n && guest_find(&watch->list, watch->name, &why)) {
-		free(why);
-		forget_boot(watch);
-		return false;
-	}
-	atomic_store(&watch->seen, true);
-	if (!which_boot(watch->list.guest[0].path, &boot)) {
-		guest_list_free(&watch->list);
-		forget_boot(watch);
-		return false;
-	}
-	if (watch->boot.ino && !same_boot(&watch->boot, &boot))
-		forget_boot(watch);
-	watch->boot = boot;
-	return true;
-}
-
-/* One question. False: no answer, or one from who knows which boot. */
-static bool ask_guest(struct watch *watch, const char *request, struct look *look)
-{
-	struct mconsole_call call = { .request = request };
-	struct boot boot;
-	bool ok = false;
-
-	if (!find_boot(watch))
-		return false;
-	call.path = watch->list.guest[0].path;
-	look->asked = timeline_clock();
-	mconsole_run(&call, 1, atomic_load(&watch->done) ? SILENT_MS :
-		     watch->silent_ms, NULL);
-	look->answered = timeline_clock();
-	if (call.err == -ETIMEDOUT) {
-		/* asked too often, a slow one only answers what nobody waits for */
-		if (watch->silent_ms < SILENT_MAX_MS)
-			watch->silent_ms *= 2;
-	} else if (call.err) {
-		/* gone; who comes back under that name may be elsewhere */
-		guest_list_free(&watch->list);
-	} else if (!call.refused && which_boot(call.path, &boot) &&
-		   same_boot(&boot, &watch->boot)) {
-		watch->silent_ms = SILENT_MS;
-		look->before = !is_running();
-		ask_lines(call.reply, see_line, look);
-		ok = true;
-	}
-	mconsole_free(&call);
-	return ok;
-}
-
-static void look_at(struct watch *watch)
-{
-	struct look look = { .watch = watch };
-	int tries = SYNC_TRIES;
-	char *request;
-	bool ok;
-
-	do {
-		look.again = false;
-		ok = true;
-		while (ok && tries && (!watch->synced || watch->error > GOOD_NS)) {
-			ok = ask_guest(watch, "fault time", &look);
-			tries--;
-		}
-		if (!ok)
-			return;
-		look.again = false;
-		request = xasprintf("fault time; events since=%" PRIu64, watch->since);
-		ok = ask_guest(watch, request, &look);
-		free(request);
-	} while (look.again);
 	/* what it has from now on, the run has seen the beginning of */
-	if (ok)
+	if (look_at(&watch->look, atomic_load(&watch->done) ? LOOK_SILENT_MS : 0))
 		watch->all = true;
 }
 
@@ -351,11 +202,11 @@ static void *watch_thread(void *data)
 	struct watch *watch = data;
 	bool last;
 
-	look_at(watch);
+	look(watch);
 	wait_running(watch);
 	do {
 		last = atomic_load(&watch->done);
-		look_at(watch);
+		look(watch);
 		read_console(watch);
 		if (!last)
 			nanosleep(&pause, NULL);
@@ -375,7 +226,11 @@ static struct watch *find(const char *name)
 	watch->name = xstrdup(name);
 	watch->part = xstrdup("");
 	watch->console = -1;
-	watch->silent_ms = SILENT_MS;
+	watch->look.name = watch->name;
+	watch->look.forget = forget_boot;
+	watch->look.answer = see_answer;
+	watch->look.line = see_event;
+	watch->look.data = watch;
 	watch->next = watches;
 	watches = watch;
 	return watch;
@@ -416,7 +271,7 @@ bool watch_seen(const char *name)
 
 	for (watch = watches; watch; watch = watch->next)
 		if (!strcmp(watch->name, name))
-			return atomic_load(&watch->seen);
+			return atomic_load(&watch->look.found);
 	return false;
 }
 
@@ -457,7 +312,7 @@ bool watch_begin(void (*absent)(const char *name))
 	pthread_mutex_unlock(&lock);
 	run();
 	for (watch = watches; watch; watch = watch->next)
-		if (!atomic_load(&watch->seen))
+		if (!atomic_load(&watch->look.found))
 			absent(watch->name);
 	return true;
 }
@@ -474,7 +329,7 @@ void watch_end(void)
 		if (watch->console >= 0)
 			close(watch->console);
 		watches = watch->next;
-		guest_list_free(&watch->list);
+		look_end(&watch->look);
 		free(watch->name);
 		free(watch->part);
 		free(watch);

@@ -105,8 +105,11 @@ void guest_set_ready(const struct lab *lab, const char *guest)
 	char *path = guest_file(lab, guest, "ready"), *new = xasprintf("%s.new", path);
 	char *socket = socket_path(lab, guest);
 	struct boot boot = boot_of(socket);
-	FILE *out = fopen(new, "we");
+	FILE *out;
 
+	/* while the boot that was ready before is still known */
+	nodelog_ready(lab, guest);
+	out = fopen(new, "we");
 	if (out) {
 		fprintf(out, "%llu %lld %lld\n", boot.ino, boot.sec, boot.nsec);
 		if (!fclose(out))
@@ -142,6 +145,32 @@ bool guest_is_ready(const struct lab *lab, const char *guest)
 	}
 	free(path);
 	return ready;
+}
+
+bool guest_find_ready(const struct lab *lab, const char *guest)
+{
+	struct agent *agent;
+	bool ready;
+
+	if (guest_is_ready(lab, guest))
+		return true;
+	agent = open_nr(lab, guest, 0, true);
+	ready = agent && agent_is_ready(agent);
+	if (ready)
+		guest_set_ready(lab, guest);
+	agent_close(agent);
+	return ready;
+}
+
+int64_t guest_booted_again(const struct lab *lab, const char *guest)
+{
+	char *path = guest_file(lab, guest, "ready"), *socket = socket_path(lab, guest);
+	struct boot boot, now = boot_of(socket);
+	bool again = now.ino && read_ready(path, &boot) && !same_boot(&boot, &now);
+
+	free(socket);
+	free(path);
+	return again ? now.sec * 1000000000LL + now.nsec : 0;
 }
 
 /* ---- opening ---- */

@@ -14,26 +14,33 @@ _umf_lab()
 			continue
 		fi
 		case $word in
-		-f | --file | -t | --timeout | --kernel | --run | --seed) skip=$word ;;
+		-f) [ "$verb" = events ] || skip=$word ;;
+		--file | -t | --timeout | --kernel | --run | --seed | --since) skip=$word ;;
 		-*) ;;
 		*) [ -z "$verb" ] && verb=$word || seen=$((seen + 1)) ;;
 		esac
 	done
+	[ "$verb $before" != "events -f" ] || before=''
 	case $before in
 	-f | --file | --run) mapfile -t COMPREPLY < <(compgen -f -- "$cur") && return ;;
 	--kernel) mapfile -t COMPREPLY < <(compgen -W '6.12 7.3' -- "$cur") && return ;;
 	-t | --timeout) mapfile -t COMPREPLY < <(compgen -W '5s 30s 2m' -- "$cur") && return ;;
-	--seed) return ;;
+	--seed | --since) return ;;
 	esac
 	if [[ $cur == -* ]]; then
-		list='--file --timeout --kernel --run --seed --fresh --wipe --kill --lose --follow --xterm --iso --all --json --quiet --help --version'
+		list='--file --timeout --kernel --run --seed --fresh --wipe --kill --lose --follow --since --no-kernel --xterm --iso --all --json --quiet --help --version'
 	elif [ -z "$verb" ]; then
-		list='check up down status exec restart kill freeze thaw power wait logs console snapshot rollback gdb pack unpack fault env'
+		list='check up down status exec restart kill freeze thaw power events wait logs console snapshot rollback gdb pack unpack fault env'
 	else
 		case $verb in
 		check | up | down | status) mapfile -t COMPREPLY < <(compgen -f -X '!*.lab' -- "$cur") && return ;;
-		exec | console | gdb | fault) [ "$seen" -gt 0 ] || list=guests ;;
-		restart | kill | freeze | thaw | logs) list=guests ;;
+		exec | console | gdb) [ "$seen" -gt 0 ] || list=guests ;;
+		fault)
+			[ "$seen" -gt 0 ] || list='power guests'
+			[ "$seen $before" != '1 power' ] || list='add del clear list'
+			[ "$before" != add ] || list='delay drop stuck lie late'
+			;;
+		restart | kill | freeze | thaw | events | logs) list=guests ;;
 		snapshot | rollback) list=$("${COMP_WORDS[0]}" "${file[@]}" snapshot 2>/dev/null) ;;
 		pack | unpack) mapfile -t COMPREPLY < <(compgen -f -- "$cur") && return ;;
 		wait) list="ended guests" ;;

@@ -14,13 +14,17 @@ _umf_lab()
 
 	_arguments -C '(-f --file)'{-f,--file}'[lab file]:file:_files' '(-t --timeout)'{-t,--timeout}'[how long]:time:(5s 30s 2m)' \
 		'--kernel[line or path]:kernel:(6.12 7.3)' '--run[run folder]:folder:_files -/' '--seed[number]:seed:' --fresh \
-		--wipe --kill --lose --follow --xterm --iso --all --json '(-q --quiet)'{-q,--quiet} --help --version \
-		'1:verb:(check up down status exec restart kill freeze thaw power wait logs console snapshot rollback gdb pack unpack fault env)' '*::word:->words'
+		--wipe --kill --lose --follow '--since[time]:time:(-30s)' --no-kernel --xterm --iso --all --json '(-q --quiet)'{-q,--quiet} --help --version \
+		'1:verb:(check up down status exec restart kill freeze thaw power events wait logs console snapshot rollback gdb pack unpack fault env)' '*::word:->words'
 	[[ $state == words ]] || return
 	case $line[1] in
 	check | up | down | status) _files -g '*.lab' ;;
-	exec | console | gdb | fault) (( CURRENT > 1 )) || _umf_lab_guests ;;
-	restart | kill | freeze | thaw | logs) _umf_lab_guests ;;
+	exec | console | gdb) (( CURRENT > 1 )) || _umf_lab_guests ;;
+	fault)
+		(( CURRENT > 1 )) || { compadd -- power; _umf_lab_guests }
+		[[ $CURRENT != 3 || $line[2] != power ]] || compadd -- add del clear list
+		;;
+	restart | kill | freeze | thaw | events | logs) _umf_lab_guests ;;
 	snapshot | rollback) compadd -- ${(f)"$(umf-lab ${opt_args[-f]:+-f} ${opt_args[-f]} snapshot 2>/dev/null)"} ;;
 	pack | unpack) _files ;;
 	power) (( CURRENT > 1 )) && _umf_lab_guests || compadd -- on off status ;;

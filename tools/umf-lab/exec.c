@@ -102,6 +102,8 @@ int exec_verb(struct lab *lab, const struct options *opt, char **args)
 	      guest_state(lab, name) == GUEST_ENDED ? LAB_GONE : LAB_TIMEOUT;
 	if (ret == -EINTR)
 		stop_die(stop_forget());
+	if (begun && ret != LAB_GONE && !guest_is_ready(lab, name))
+		guest_set_ready(lab, name);
 	if (begun || agent)
 		fflush(stdout);
 	if (ret == LAB_GONE && guest_state(lab, name) == GUEST_ENDED)
@@ -189,6 +191,8 @@ int fault_verb(struct lab *lab, const struct options *opt, char **args)
 	size_t i;
 
 	(void)opt;
+	if (*args && !strcmp(*args, "power") && !lab_guest(lab, *args))
+		return power_rules_verb(lab, args + 1);
 	for (i = 0; i < NR_ENV; i++)
 		setenv(env_names[i], env_value(lab, i) ?: "", 1);
 	prepend_path();

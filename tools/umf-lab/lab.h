@@ -187,6 +187,41 @@ struct guest_conf *pick_guest(struct lab *lab, const char *name);
 void pick_guests(struct lab *lab, char **args, struct guest_conf ***list,
 		 size_t *n);
 
+/* ---- nodelog.c: what became of the guests ---- */
+
+#define UTC_LEN		40
+#define NODELOG_LAB	"-"	/* in the place of a guest's name: the lab itself */
+
+/* CLOCK_REALTIME in ns; as 2026-11-30T15:06:41.123456Z; and back, past the blank behind it. */
+int64_t utc_now(void);
+char *utc_text(int64_t utc, char text[UTC_LEN]);
+const char *utc_parse(const char *line, int64_t *utc);
+
+void nodelog_verb(const char *name);	/* in whose name lines are written */
+char *nodelog_path(const struct lab *lab);
+void nodelog_begin(const struct lab *lab);
+void nodelog_end(const struct lab *lab);
+/* Held while something is done to a guest, and until that is written. -1: there is none. */
+int nodelog_lock(const struct lab *lab);
+void nodelog_unlock(int fd);
+__attribute__((format(printf, 3, 4)))
+void nodelog_say(int fd, const char *guest, const char *fmt, ...);
+/* "<what> by <verb>", unless the guest has ended, is frozen or goes on already. */
+void nodelog_did(int fd, const struct lab *lab, const char *guest, const char *what);
+/* It is ready, if nobody has said that of this boot. */
+void nodelog_ready(const struct lab *lab, const char *guest);
+/* Cuts a line up; false: it is none. */
+bool nodelog_line(char *line, int64_t *utc, char **guest, char **text);
+
+struct nodelog;
+
+struct nodelog *nodelog_open(const struct lab *lab);	/* NULL: there is none */
+void nodelog_close(struct nodelog *nodelog);
+/* Writes what guests have done by themselves since the last look. */
+void nodelog_look(struct nodelog *nodelog);
+/* The same, once; @seen: it was only now. */
+void nodelog_note(const struct lab *lab, bool seen);
+
 /* ---- place.c: folders, lock ---- */
 
 /*
@@ -280,6 +315,31 @@ bool power_is_alive(const struct lab *lab);
 char *power_log(const struct lab *lab);
 int power_verb(struct lab *lab, const struct options *opt, char **args);
 
+/* ---- power_rule.c: its faults ---- */
+
+enum power_what {
+	POWER_DO,	/* what it was asked for, and answers */
+	POWER_DROP,	/* nothing, and no answer */
+	POWER_STUCK,	/* nothing, and says so */
+	POWER_LIE,	/* nothing, and says that it is done */
+	POWER_LATE,	/* when nobody waits for the answer any more */
+};
+
+struct power_verdict {
+	enum power_what what;
+	int64_t delay;		/* ns, before it does that */
+	char *by;		/* "delay r1, lie r2", to be freed; NULL: by no rule */
+};
+
+struct power_rules;
+
+struct power_rules *power_rules_new(const struct lab *lab);
+void power_rules_decide(struct power_rules *rules, const char *op, const char *guest,
+			struct power_verdict *verdict);
+size_t power_rules_count(const struct lab *lab);
+/* fault power <verb> ... */
+int power_rules_verb(struct lab *lab, char **args);
+
 /* ---- agent.c ---- */
 
 struct agent;
@@ -287,6 +347,10 @@ struct agent;
 /* Of this boot: a guest that boots again is not, until its agent says so. */
 void guest_set_ready(const struct lab *lab, const char *guest);
 bool guest_is_ready(const struct lab *lab, const char *guest);
+/* The same of one that nobody has waited for. */
+bool guest_find_ready(const struct lab *lab, const char *guest);
+/* When its mconsole socket was made (utc), if that is not of the boot that was ready; else 0. */
+int64_t guest_booted_again(const struct lab *lab, const char *guest);
 /* One of the guest's agents that nobody uses, or NULL: there is none now. */
 struct agent *agent_open(const struct lab *lab, const char *guest);
 /* The first one, whoever uses it: to learn that it is there, or to say the last word. */
@@ -351,7 +415,8 @@ int verify_guest(const struct lab *lab, const struct guest_conf *guest,
 /* ---- up.c, exec.c, … : verbs ---- */
 
 struct options {
-	bool json, wipe, fresh, kill, lose, quiet, follow, xterm, iso, all;
+	bool json, wipe, fresh, kill, lose, quiet, follow, xterm, iso, all, no_kernel;
+	const char *since;
 	bool timed;
 	uint64_t timeout;	/* ns */
 	bool seeded;
@@ -370,6 +435,7 @@ int up_again(struct lab *lab, struct guest_conf **list, size_t n,
 int up_verb(struct lab *lab, const struct options *opt, char **args);
 int down_verb(struct lab *lab, const struct options *opt, char **args);
 int restart_verb(struct lab *lab, const struct options *opt, char **args);
+int events_verb(struct lab *lab, const struct options *opt, char **args);
 int status_verb(struct lab *lab, const struct options *opt, char **args);
 int exec_verb(struct lab *lab, const struct options *opt, char **args);
 int env_verb(struct lab *lab, const struct options *opt, char **args);

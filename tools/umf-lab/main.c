@@ -95,6 +95,8 @@ static const struct verb {
 	  "lets them go on" },
 	{ "power", power_verb, RECORD, false, "on|off|status [<guest>...]",
 	  "what the power switch does, by hand" },
+	{ "events", events_verb, RECORD, false, "[-f] [--json] [<guest>...]",
+	  "what happened: faults, kernels, the power switch, guests that come and go" },
 	{ "wait", wait_verb, RECORD, false, "[ended] [<guest>...]",
 	  "until they are ready, or have ended" },
 	{ "logs", logs_verb, RECORD, false, "[<guest>...]",
@@ -112,7 +114,7 @@ static const struct verb {
 	{ "unpack", unpack_verb, NOTHING, false, "<file> [<folder>]",
 	  "makes such a file a lab again" },
 	{ "fault", fault_verb, RECORD, false, "<guest>[,...] <verb>...",
-	  "mconsole-fault, for guests of the lab" },
+	  "mconsole-fault, for guests of the lab; `power` add|del|clear|list: its power switch" },
 	{ "env", env_verb, RECORD, false, "",
 	  "prints UML_DIR, for other tools to find the guests" },
 };
@@ -140,11 +142,13 @@ static void help(void)
 	       "  --wipe            down: removes the run folder\n"
 	       "  --kill            down, restart: at once\n"
 	       "  --lose            freeze: what is sent to the guest is lost, not kept\n"
-	       "  --follow          logs: and what is to come\n"
+	       "  --follow          logs, events (there -f as well): and what is to come\n"
+	       "  --since T         events: from T after up on, as 12.5; the last T: -30s\n"
+	       "  --no-kernel       events: without what kernels say\n"
 	       "  --iso             pack: an ISO image, by xorriso\n"
 	       "  --xterm           console: in a window of its own\n"
 	       "  --all             down, status: every lab of yours that is up, from any folder\n"
-	       "  --json            status as JSON\n"
+	       "  --json            status, events as JSON\n"
 	       "  -q, --quiet       nothing but errors\n"
 	       "  --help, --version\n"
 	       "\n"
@@ -152,12 +156,13 @@ static void help(void)
 	       "time, 125 the guest does not run. The manual has the rest: man " NAME "\n");
 }
 
-enum { OPT_JSON = 256, OPT_RUN, OPT_KERNEL, OPT_SEED, OPT_FRESH, OPT_WIPE,
+enum { OPT_JSON = 256, OPT_FILE, OPT_RUN, OPT_KERNEL, OPT_SEED, OPT_FRESH, OPT_WIPE,
        OPT_KILL, OPT_LOSE, OPT_FOLLOW, OPT_XTERM, OPT_ISO, OPT_ALL,
+       OPT_SINCE, OPT_NO_KERNEL,
        OPT_VERSION };
 
 static const struct option options[] = {
-	{ "file", required_argument, NULL, 'f' },
+	{ "file", required_argument, NULL, OPT_FILE },
 	{ "timeout", required_argument, NULL, 't' },
 	{ "kernel", required_argument, NULL, OPT_KERNEL },
 	{ "run", required_argument, NULL, OPT_RUN },
@@ -167,6 +172,8 @@ static const struct option options[] = {
 	{ "kill", no_argument, NULL, OPT_KILL },
 	{ "lose", no_argument, NULL, OPT_LOSE },
 	{ "follow", no_argument, NULL, OPT_FOLLOW },
+	{ "since", required_argument, NULL, OPT_SINCE },
+	{ "no-kernel", no_argument, NULL, OPT_NO_KERNEL },
 	{ "iso", no_argument, NULL, OPT_ISO },
 	{ "xterm", no_argument, NULL, OPT_XTERM },
 	{ "all", no_argument, NULL, OPT_ALL },
@@ -179,14 +186,24 @@ static const struct option options[] = {
 
 static const char *file, *run, *kernel;
 
-/* "+": what stands behind the first word that is no option may have its own. */
-static int parse_options(struct options *opt, int argc, char **argv)
+/*
+ * "+": what stands behind the first word that is no option may have its own. Behind
+ * `events`, -f is what it is in tail(1); the lab file has --file there.
+ */
+static int parse_options(struct options *opt, const struct verb *verb, int argc,
+			 char **argv)
 {
+	bool follows = verb && verb->run == events_verb;
 	int c;
 
-	while ((c = getopt_long(argc, argv, "+f:t:qh", options, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, follows ? "+ft:qh" : "+f:t:qh", options, NULL)) != -1) {
 		switch (c) {
 		case 'f':
+			opt->follow = follows;
+			if (!follows)
+				file = optarg;
+			break;
+		case OPT_FILE:
 			file = optarg;
 			break;
 		case 't':
@@ -222,6 +239,12 @@ static int parse_options(struct options *opt, int argc, char **argv)
 			break;
 		case OPT_FOLLOW:
 			opt->follow = true;
+			break;
+		case OPT_SINCE:
+			opt->since = optarg;
+			break;
+		case OPT_NO_KERNEL:
+			opt->no_kernel = true;
 			break;
 		case OPT_ISO:
 			opt->iso = true;
@@ -293,7 +316,7 @@ int main(int argc, char **argv)
 	size_t i;
 	int ret;
 
-	args = argv + parse_options(&opt, argc, argv);
+	args = argv + parse_options(&opt, NULL, argc, argv);
 	if (!*args)
 		die(LAB_USAGE, "which verb? --help lists them");
 	for (i = 0; i < NR_VERBS; i++)
@@ -304,7 +327,7 @@ int main(int argc, char **argv)
 	/* options may stand behind the verb as well */
 	argc -= args - argv;
 	optind = 0;
-	args += parse_options(&opt, argc, args);
+	args += parse_options(&opt, verb, argc, args);
 	if (verb->takes_file && *args && !file)
 		file = *args++;
 	if (verb->takes_file && *args && **args == '-') {
@@ -313,10 +336,11 @@ int main(int argc, char **argv)
 			argc++;
 		optind = 1;
 		args--;
-		args += parse_options(&opt, argc, args);
+		args += parse_options(&opt, verb, argc, args);
 	}
 	if (opt.all && verb->run != down_verb && verb->run != status_verb)
 		die(LAB_USAGE, "--all: %s takes one lab", verb->name);
+	nodelog_verb(verb->name);
 	find_lab(&lab, &opt, verb->source);
 	ret = verb->run(&lab, &opt, args);
 	if (fclose(stdout)) {

@@ -16,6 +16,9 @@
  * Lines that are no question are nothing: the end of one whose guest died, or an
  * answer that a console echoes. A guest that is off has not asked for anything:
  * of two nodes that shoot each other, the first one wins.
+ *
+ * The switch may have faults (power_rule.c). What a rule puts off is done even if
+ * who asked for it is off by then.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -32,6 +35,7 @@
 #include "lab.h"
 
 #define LINE		256	/* bytes of a question, with its newline */
+#define WAIT_MS		20	/* until the next look at what is put off */
 #define ON_NS		30000000000LL	/* until nobody else starts or ends guests */
 
 const char * const power_fifos[] = { "power.answer", "power.ask", NULL };
@@ -125,39 +129,139 @@ static char *answer(struct lab *lab, struct asker *askers, size_t n,
 	return xasprintf("ok %s=%s", name, is_on(lab, target->guest) ? "on" : "off");
 }
 
-static void log_line(const char *from, const char *line, const char *reply)
-{
-	struct timespec ts;
-	char when[32];
-	struct tm tm;
+/* ---- questions, and what comes of them ---- */
 
-	clock_gettime(CLOCK_REALTIME, &ts);
-	localtime_r(&ts.tv_sec, &tm);
-	strftime(when, sizeof(when), "%T", &tm);
-	printf("%s.%03ld %s: %s: %s\n", when, ts.tv_nsec / 1000000, from, line, reply);
+struct question {
+	struct asker *from;
+	char *said, *tag, *verb, *name;	/* the line, and its parts */
+	int64_t since, due;		/* when it came, and is to be done; now_ns() */
+	struct power_verdict verdict;
+};
+
+/* When it was done, how long that took, and the rules that had to do with it. */
+static void log_line(const struct question *q, const char *reply)
+{
+	char when[UTC_LEN];
+
+	printf("%s %s: %s: %s (%.3f s)%s%s%s\n", utc_text(utc_now(), when),
+	       q->from->guest->name, q->said, reply, (now_ns() - q->since) / 1e9,
+	       q->verdict.by ? " [" : "", q->verdict.by ?: "", q->verdict.by ? "]" : "");
 	fflush(stdout);
+}
+
+static char *faulty_answer(struct lab *lab, struct asker *askers, size_t n,
+			   const struct question *q)
+{
+	struct asker *target = find(askers, n, q->name);
+	bool on = target && is_on(lab, target->guest);
+
+	if (!target)
+		return answer(lab, askers, n, q->verb, q->name);
+	if (q->verdict.what == POWER_STUCK)
+		return xasprintf("ok %s=%s", q->name, on ? "on" : "off");
+	/* a lie: that it is done; or, if only the state was asked for, the other one */
+	if (strcmp(q->verb, "status"))
+		on = !strcmp(q->verb, "on");
+	else
+		on = !on;
+	return xasprintf("ok %s=%s", q->name, on ? "on" : "off");
+}
+
+static void do_question(struct lab *lab, struct asker *askers, size_t n, struct question *q)
+{
+	char *text, *reply;
+
+	if (q->verdict.what == POWER_DROP) {
+		log_line(q, "nothing is done, or answered");
+		return;
+	}
+	if (q->verdict.what == POWER_STUCK || q->verdict.what == POWER_LIE)
+		text = faulty_answer(lab, askers, n, q);
+	else
+		text = answer(lab, askers, n, q->verb, q->name);
+	log_line(q, text);
+	if (q->verdict.what != POWER_LATE) {
+		reply = xasprintf("answer %s %s\n", q->tag, text);
+		/* who does not read his answers gets no more of them */
+		if (write(q->from->answer, reply, strlen(reply)) < 0)
+			log_line(q, strerror(errno));
+		free(reply);
+	}
+	free(text);
+}
+
+static void free_question(struct question *q)
+{
+	free(q->said);
+	free(q->tag);
+	free(q->verb);
+	free(q->name);
+	free(q->verdict.by);
+}
+
+/* Those that a rule has put off. */
+static struct question *waiting;
+static size_t nr_waiting;
+
+/* Late is also when the asker is gone. */
+static bool is_due(const struct lab *lab, const struct question *q)
+{
+	return now_ns() >= q->due ||
+	       (q->verdict.what == POWER_LATE && !is_on(lab, q->from->guest));
+}
+
+static void do_waiting(struct lab *lab, struct asker *askers, size_t n)
+{
+	struct question q;
+	size_t i = 0;
+
+	while (i < nr_waiting) {
+		if (!is_due(lab, &waiting[i])) {
+			i++;
+			continue;
+		}
+		q = waiting[i];
+		memmove(&waiting[i], &waiting[i + 1], (--nr_waiting - i) * sizeof(q));
+		do_question(lab, askers, n, &q);
+		free_question(&q);
+	}
+}
+
+static char *copy_word(char **pos)
+{
+	char *word = strsep(pos, " ");
+
+	return word ? xstrdup(word) : NULL;
 }
 
 /* @line is taken apart. */
 static void do_line(struct lab *lab, struct asker *askers, size_t n,
 		    struct asker *from, char *line)
 {
-	char *said = xstrdup(line), *pos = line, *tag, *verb, *name, *text, *reply;
+	static struct power_rules *rules;
+	struct question q = { .from = from, .said = xstrdup(line), .since = now_ns() };
+	char *pos = line;
 
-	if (strcmp(strsep(&pos, " ") ?: "", "ask") || !(tag = strsep(&pos, " ")) ||
-	    !(verb = strsep(&pos, " ")) || !is_on(lab, from->guest))
-		goto out;
-	name = strsep(&pos, " ");
-	text = answer(lab, askers, n, verb, name);
-	log_line(from->guest->name, said, text);
-	reply = xasprintf("answer %s %s\n", tag, text);
-	/* who does not read his answers gets no more of them */
-	if (write(from->answer, reply, strlen(reply)) < 0)
-		log_line(from->guest->name, said, strerror(errno));
-	free(reply);
-	free(text);
-out:
-	free(said);
+	if (!strcmp(strsep(&pos, " ") ?: "", "ask")) {
+		q.tag = copy_word(&pos);
+		q.verb = copy_word(&pos);
+		q.name = copy_word(&pos);
+	}
+	if (!q.verb || !is_on(lab, from->guest)) {
+		free_question(&q);
+		return;
+	}
+	rules = rules ?: power_rules_new(lab);
+	power_rules_decide(rules, q.verb, q.name, &q.verdict);
+	q.due = q.since + q.verdict.delay;
+	if (q.verdict.delay) {
+		log_line(&q, "is put off");
+		waiting = xrealloc(waiting, (nr_waiting + 1) * sizeof(q));
+		waiting[nr_waiting++] = q;
+		return;
+	}
+	do_question(lab, askers, n, &q);
+	free_question(&q);
 }
 
 static void take(struct lab *lab, struct asker *askers, size_t n,
@@ -219,8 +323,9 @@ __attribute__((noreturn)) static void serve(struct lab *lab)
 		fds[i].events = POLLIN;
 	}
 	for (;;) {
-		if (poll(fds, n, -1) < 0 && errno != EINTR)
+		if (poll(fds, n, nr_waiting ? WAIT_MS : -1) < 0 && errno != EINTR)
 			die(LAB_FAILED, "poll: %m");
+		do_waiting(lab, askers, n);
 		for (i = 0; i < n; i++)
 			if (fds[i].revents & POLLIN)
 				take(lab, askers, n, &askers[i]);

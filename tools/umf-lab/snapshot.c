@@ -126,6 +126,7 @@ static bool freeze_all(const struct lab *lab)
 	struct process p[lab->nr_guests + 1];
 	bool frozen[lab->nr_guests + 1], ok;
 	size_t i;
+	int log;
 
 	for (i = 0; i < lab->nr_guests; i++) {
 		frozen[i] = process_read(lab, lab->guest[i].name, &p[i]) &&
@@ -136,9 +137,15 @@ static bool freeze_all(const struct lab *lab)
 	ok = note && !(ferror(note) | fclose(note));
 	if (!ok)
 		say("%s: %m", path);
+	log = nodelog_lock(lab);
 	for (i = 0; ok && i < lab->nr_guests; i++)
 		if (frozen[i])
 			process_freeze(&p[i]);
+	/* only now: it is to be one instant */
+	for (i = 0; ok && i < lab->nr_guests; i++)
+		if (frozen[i])
+			nodelog_did(log, lab, lab->guest[i].name, "frozen");
+	nodelog_unlock(log);
 	free(path);
 	return ok;
 }
@@ -149,11 +156,17 @@ void snapshot_recover(const struct lab *lab)
 	FILE *note = fopen(path, "re");
 	struct process p;
 	size_t size = 0;
+	int log;
 
 	while (note && getline(&line, &size, note) >= 0) {
 		line[strcspn(line, "\n")] = '\0';
-		if (name_is_good(line) && process_read(lab, line, &p))
+		if (name_is_good(line) && process_read(lab, line, &p)) {
+			log = nodelog_lock(lab);
+			if (process_stopped(&p))
+				nodelog_did(log, lab, line, "thawed");
 			process_thaw(&p);
+			nodelog_unlock(log);
+		}
 	}
 	if (note) {
 		fclose(note);

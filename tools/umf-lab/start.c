@@ -518,7 +518,7 @@ bool start_guest(const struct lab *lab, const struct guest_conf *guest, int cpu,
 	char *ready = guest_file(lab, guest->name, "ready");
 	char *uml = xasprintf("%s/uml/%s", lab->live, guest->name);
 	struct strings words = { 0 };
-	int fifos[NR_FIFOS], i;
+	int fifos[NR_FIFOS], i, log;
 	bool ok;
 
 	make_words(lab, guest, seed, &words);
@@ -529,9 +529,14 @@ bool start_guest(const struct lab *lab, const struct guest_conf *guest, int cpu,
 		unlink(ready);
 		remove_tree(uml);
 	}
+	nodelog_note(lab, false);
+	log = nodelog_lock(lab);
 	ok = ok && note(lab, guest->name, "cpu", cpu) &&
 	     open_fifos(lab, guest->name, fifos) &&
 	     run_guest(lab, guest, cpu, &words, fifos);
+	if (ok)
+		nodelog_did(log, lab, guest->name, "started");
+	nodelog_unlock(log);
 	for (i = 0; i < NR_FIFOS; i++)
 		if (fifos[i] >= 0)
 			close(fifos[i]);

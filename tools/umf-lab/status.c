@@ -50,6 +50,8 @@ static json_t *guest_json(const struct lab *lab, const struct guest_conf *conf)
 		json_object_set_new(guest, "why", json_string(why));
 	if (power)
 		json_object_set_new(guest, "power_switch", json_string(power));
+	if (power)
+		json_object_set_new(guest, "power_rules", json_integer(power_rules_count(lab)));
 	if (process_read(lab, conf->name, &p) && process_alive(&p)) {
 		json_object_set_new(guest, "pid", json_integer(p.pid));
 		json_object_set_new(guest, "seconds", json_real(seconds_up(&p)));
@@ -98,12 +100,15 @@ static void print_lab(const struct lab *lab, const json_t *guests)
 	const char *power;
 	struct process p;
 	json_t *guest;
-	size_t i;
+	size_t i, rules;
 
 	json_array_foreach(guests, i, guest)
 		print_guest(guest);
 	power = switch_state(lab, &p);
-	if (power && !strcmp(power, "on"))
+	rules = power ? power_rules_count(lab) : 0;
+	if (power && !strcmp(power, "on") && rules)
+		printf("power switch on       process %d, %zu rules\n", p.pid, rules);
+	else if (power && !strcmp(power, "on"))
 		printf("power switch on       process %d\n", p.pid);
 	else if (power)
 		printf("power switch %s: no guest is fenced; " NAME " restart starts it\n",

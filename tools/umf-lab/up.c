@@ -47,6 +47,18 @@ static void pause_tick(const sigset_t *open)
 
 /* ---- ending ---- */
 
+static void kill_guest(const struct lab *lab, const char *guest)
+{
+	int log = nodelog_lock(lab);
+	struct process p;
+
+	if (process_read(lab, guest, &p) && process_alive(&p)) {
+		nodelog_did(log, lab, guest, "ended");
+		process_kill(&p);
+	}
+	nodelog_unlock(log);
+}
+
 void up_end_guests(const struct lab *lab, struct guest_conf **list, size_t n)
 {
 	int64_t end = now_ns() + 5000000000LL;
@@ -54,8 +66,7 @@ void up_end_guests(const struct lab *lab, struct guest_conf **list, size_t n)
 	size_t i, left;
 
 	for (i = 0; i < n; i++)
-		if (process_read(lab, list[i]->name, &p))
-			process_kill(&p);
+		kill_guest(lab, list[i]->name);
 	do {
 		left = 0;
 		for (i = 0; i < n; i++)
@@ -96,6 +107,7 @@ static void power_off(const struct lab *lab, struct guest_conf **list, size_t n,
 		if (any)
 			pause_tick(open);
 	} while (any && now_ns() < end && !stop_asked());
+	nodelog_note(lab, true);
 }
 
 /* ---- starting ---- */
@@ -131,7 +143,8 @@ static int wait_ready(const struct lab *lab, struct start *start, size_t n,
 			if (!s->agent)
 				s->agent = agent_first(lab, name);
 			log = guest_log(lab, name);
-			if (s->agent && agent_is_ready(s->agent)) {
+			if (s->agent && (agent_is_ready(s->agent) ||
+					 guest_is_ready(lab, name))) {
 				s->ready = true;
 				left--;
 				ret = verify_guest(lab, s->guest, open);
@@ -265,6 +278,7 @@ static bool claim_files(struct lab *lab)
 	}
 	if (lab->fencing)
 		ok = claim_log(lab, power_log(lab)) && ok;
+	ok = claim_log(lab, nodelog_path(lab)) && ok;
 	start_claim(lab);
 	return ok && made_write(lab);
 }
@@ -291,21 +305,26 @@ static bool make_lab(struct lab *lab, const struct options *opt)
 		return false;
 	if (opt->fresh)
 		forget_files(lab);
-	return claim_files(lab) && place_make(lab) && record_save(lab) &&
-	       (!lab->fencing || power_start(lab));
+	if (!claim_files(lab))
+		return false;
+	/* before the live folder: who finds that finds both */
+	nodelog_begin(lab);
+	return place_make(lab) && record_save(lab) && (!lab->fencing || power_start(lab));
 }
 
 int up_verb(struct lab *lab, const struct options *opt, char **args)
 {
 	struct guest_conf *list[lab->nr_guests];
 	int ret = LAB_FAILED;
+	bool made;
 
 	if (*args)
 		die(LAB_USAGE, "%s: up takes no more words", *args);
 	lab_lock(lab, "up");
 	lab_need_ended(lab);
 	lab->seed = lab_seed(lab, opt);
-	if (make_lab(lab, opt)) {
+	made = make_lab(lab, opt);
+	if (made) {
 		if (!opt->quiet)
 			printf("%s: %zu guests, seed %" PRIu64 "\n", lab->name,
 			       lab->nr_guests, lab->seed);
@@ -315,6 +334,8 @@ int up_verb(struct lab *lab, const struct options *opt, char **args)
 	}
 	if (ret) {
 		power_stop(lab);
+		if (made)
+			nodelog_end(lab);
 		place_remove(lab);
 	}
 	if (ret < 0)
@@ -391,6 +412,8 @@ int down_verb(struct lab *lab, const struct options *opt, char **args)
 		if (is_alive(lab, list[i]->name))
 			die(LAB_FAILED, "%s: guest %s cannot be killed",
 			    lab->file, list[i]->name);
+	nodelog_note(lab, true);
+	nodelog_end(lab);
 	place_remove(lab);
 	if (opt->wipe)
 		made_wipe(lab);
@@ -437,10 +460,11 @@ int restart_verb(struct lab *lab, const struct options *opt, char **args)
 }
 
 static int for_each(struct lab *lab, char **args, const char *verb,
-		    bool (*what)(const struct process *p))
+		    const char *done, bool (*what)(const struct process *p))
 {
 	struct guest_conf **list;
-	int ret = LAB_DONE;
+	int ret = LAB_DONE, log;
+	bool ok;
 	struct process p;
 	size_t i, n;
 
@@ -449,7 +473,11 @@ static int for_each(struct lab *lab, char **args, const char *verb,
 	pick_guests(lab, args, &list, &n);
 	for (i = 0; i < n; i++) {
 		if (process_read(lab, list[i]->name, &p) && process_alive(&p)) {
-			if (what(&p))
+			log = nodelog_lock(lab);
+			ok = what(&p);
+			nodelog_did(log, lab, list[i]->name, done);
+			nodelog_unlock(log);
+			if (ok)
 				continue;
 			say("%s: its segments cannot be reached: what is sent to it is kept",
 			    list[i]->name);
@@ -470,7 +498,7 @@ static bool end_now(const struct process *p)
 
 int kill_verb(struct lab *lab, const struct options *opt, char **args)
 {
-	int ret = for_each(lab, args, "kill", end_now);
+	int ret = for_each(lab, args, "kill", "ended", end_now);
 	struct guest_conf **list;
 	size_t n;
 
@@ -507,12 +535,12 @@ static bool thaw(const struct process *p)
 
 int freeze_verb(struct lab *lab, const struct options *opt, char **args)
 {
-	return for_each(lab, args, "freeze",
+	return for_each(lab, args, "freeze", "frozen",
 			opt->lose ? freeze_and_lose : freeze);
 }
 
 int thaw_verb(struct lab *lab, const struct options *opt, char **args)
 {
 	(void)opt;
-	return for_each(lab, args, "thaw", thaw);
+	return for_each(lab, args, "thaw", "thawed", thaw);
 }

@@ -9,10 +9,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "../lib/units.h"
-#include "../lib/xalloc.h"
 #include "fault/params.h"
-#include "tool.h"
+#include "mconsole.h"
+#include "record.h"
+#include "units.h"
+#include "words.h"
+#include "xalloc.h"
 
 json_t *record_text(const char *text)
 {
@@ -190,7 +192,7 @@ void record_all(json_t *array, record_fn *record, const char *guest,
 {
 	struct record_all all = { array, record, guest };
 
-	ask_lines(reply, one_line, &all);
+	mconsole_lines(reply, one_line, &all);
 }
 
 void record_print(json_t *json)
