@@ -175,34 +175,6 @@ static bool is_transport(const char *word)
 	return is;
 }
 
-/* ---- the file as a text ---- */
-
-int file_open_quote(const char *file)
-{
-	FILE *in = fopen(file, "re");
-	int c, line = 1, began = 0;
-	char quote = 0;
-
-	while (in && (c = getc(in)) != EOF) {
-		if (quote && c == '\\') {
-			c = getc(in);
-		} else if (quote) {
-			if (c == quote)
-				quote = 0;
-		} else if (c == '"' || c == '\'') {
-			quote = c;
-			began = line;
-		} else if (c == '#') {
-			while (c != '\n' && c != EOF)
-				c = getc(in);
-		}
-		line += c == '\n';
-	}
-	if (in)
-		fclose(in);
-	return quote ? began : 0;
-}
-
 /* ---- all of them ---- */
 
 static const struct {

@@ -22,9 +22,6 @@
 #include "../lib/xalloc.h"
 #include "lab.h"
 
-/* Put behind the file: at the top it is a word, in an open section it is not. */
-#define END_WORD	"end-of-file"
-
 static struct {
 	struct lab *lab;
 	struct guest_conf guest, defaults;
@@ -60,48 +57,15 @@ struct guest_conf *lab_guest(struct lab *lab, const char *name)
 
 /* ---- what is wrong, and where ---- */
 
-/* Where in that line the word stands, from 1; 0: it does not. */
-static size_t find_column(const char *file, int nr, const char *word)
-{
-	FILE *in = word && *word ? fopen(file, "re") : NULL;
-	size_t size = 0, column = 0, len = word ? strlen(word) : 0;
-	char *line = NULL, *at;
-
-	while (in && nr > 0 && getline(&line, &size, in) >= 0) {
-		if (--nr)
-			continue;
-		for (at = line; !column && (at = strstr(at, word)); at++)
-			if ((at == line || !isalnum((unsigned char)at[-1])) &&
-			    !isalnum((unsigned char)at[len]))
-				column = at - line + 1;
-	}
-	free(line);
-	if (in)
-		fclose(in);
-	return column;
-}
-
-__attribute__((noreturn, format(printf, 3, 0)))
-static void wrong_at(int line, const char *word, const char *fmt, va_list ap)
-{
-	size_t column = find_column(now.lab->file, line, word);
-
-	fprintf(stderr, "%s:%d:", now.lab->file, line);
-	if (column)
-		fprintf(stderr, "%zu:", column);
-	fputc(' ', stderr);
-	vfprintf(stderr, fmt, ap);
-	fputc('\n', stderr);
-	exit(LAB_USAGE);
-}
-
 __attribute__((noreturn, format(printf, 3, 4)))
 static void wrong(cfg_t *cfg, const char *word, const char *fmt, ...)
 {
+	struct text_at at = text_find(cfg->line, word);
 	va_list ap;
 
 	va_start(ap, fmt);
-	wrong_at(cfg->line, word, fmt, ap);
+	text_say(&at, fmt, ap);
+	exit(LAB_USAGE);
 }
 
 /* libconfuse's own words name the word at fault in quotes. */
@@ -114,14 +78,6 @@ static void on_error(cfg_t *cfg, const char *fmt, va_list ap)
 	from = strchr(text, '\'');
 	if (from && strchr(from + 1, '\''))
 		word = xstrndup(from + 1, strchr(from + 1, '\'') - from - 1);
-	if (word && !strcmp(word, END_WORD)) {
-		cfg->line--;
-		wrong(cfg, NULL, "a } is missing before the end");
-	}
-	if (file_open_quote(now.lab->file)) {
-		cfg->line = file_open_quote(now.lab->file);
-		wrong(cfg, NULL, "a quote is not closed");
-	}
 	if (!strcmp(text, "unexpected token ','"))
 		wrong(cfg, NULL, "a value with a comma stands in quotes");
 	if (word && !strncmp(text, "no such option", 14))
@@ -133,45 +89,10 @@ static void on_error(cfg_t *cfg, const char *fmt, va_list ap)
 
 /* ---- values ---- */
 
-/* In a lab that was unpacked, files from elsewhere are where the map says. */
-static char *find_mapped(const char *said)
+/* What stands in a file is beside that file. */
+static char *absolute(cfg_t *cfg, const char *path)
 {
-	char *path = xasprintf("%s/umf-lab.map", now.lab->folder), *line = NULL;
-	char *found = NULL, *tab;
-	FILE *in = fopen(path, "re");
-	size_t size = 0;
-
-	while (in && !found && getline(&line, &size, in) >= 0) {
-		line[strcspn(line, "\n")] = '\0';
-		tab = strchr(line, '\t');
-		if (!tab)
-			continue;
-		*tab = '\0';
-		if (!strcmp(line, said))
-			found = xasprintf("%s/%s", now.lab->folder, tab + 1);
-	}
-	if (in)
-		fclose(in);
-	free(line);
-	free(path);
-	return found;
-}
-
-static char *absolute(const char *path)
-{
-	struct strings *said = &now.lab->said;
-	char *mapped = find_mapped(path);
-	size_t i;
-
-	for (i = 0; i < said->n && strcmp(said->s[i], path); i++)
-		;
-	if (i == said->n)
-		strings_add(said, xstrdup(path));
-	if (mapped)
-		return mapped;
-	if (*path == '/')
-		return xstrdup(path);
-	return xasprintf("%s/%s", now.lab->folder, path);
+	return said_find(now.lab, text_find(cfg->line, NULL).folder, path, NULL);
 }
 
 static bool is_there(const char *path)
@@ -191,13 +112,13 @@ static void need_file(cfg_t *cfg, const char *said, const char *path)
 		wrong(cfg, said, "%s: %s: is no file", said, path);
 }
 
-/* "6.12" or "7.3-smp": the line's kernel beside the tool. */
-static char *find_kernel(const char *said, bool in_file, char **why)
+/* "6.12" or "7.3-smp": the line's kernel beside the tool. @cfg: NULL on the command line. */
+static char *find_kernel(cfg_t *cfg, const char *said, char **why)
 {
 	char *path;
 
 	if (strchr(said, '/'))
-		path = in_file ? absolute(said) : realpath(said, NULL) ?: xstrdup(said);
+		path = cfg ? absolute(cfg, said) : realpath(said, NULL) ?: xstrdup(said);
 	else
 		path = beside_kernel(said);
 	*why = NULL;
@@ -275,7 +196,7 @@ static char *plain(cfg_t *cfg, const char *key, const char *value)
 
 static char *plain_path(cfg_t *cfg, const char *key, const char *value)
 {
-	char *path = absolute(value);
+	char *path = absolute(cfg, value);
 
 	if (strpbrk(path, ", \t\n\"'"))
 		wrong(cfg, value, "%s = '%s': %s: a kernel takes no path with blanks, commas or quotes",
@@ -354,7 +275,7 @@ static void set_guest(cfg_t *cfg, struct guest_conf *guest, const char *key,
 	char *why;
 
 	if (!strcmp(key, "kernel")) {
-		guest->kernel = find_kernel(value, true, &why);
+		guest->kernel = find_kernel(cfg, value, &why);
 		if (why)
 			wrong(cfg, value, "kernel = %s", why);
 		guest->kernel_said = xstrdup(value);
@@ -371,7 +292,7 @@ static void set_guest(cfg_t *cfg, struct guest_conf *guest, const char *key,
 			wrong(cfg, key, "append: must be one line");
 		guest->append = xstrdup(value);
 	} else if (!strcmp(key, "setup")) {
-		guest->setup = absolute(value);
+		guest->setup = absolute(cfg, value);
 		need_file(cfg, value, guest->setup);
 	} else if (!strcmp(key, "cpu")) {
 		uint64_t cpu;
@@ -681,7 +602,7 @@ static cfg_opt_t segment_opts[] = { CFG_END() };
 static cfg_opt_t lab_opts[] = {
 	VALUE("name"), VALUE("seed"), VALUE("fencing"), GUEST_VALUES,
 	SECTION("segment", segment_opts), SECTION("guest", guest_opts),
-	CFG_STR(END_WORD, NULL, CFGF_NODEFAULT), CFG_END()
+	CFG_END()
 };
 
 /* What neither the guest nor the top of the file says. */
@@ -695,7 +616,7 @@ static void fill_in(struct guest_conf *guest, const char *kernel)
 		guest->kernel = all->kernel;
 		guest->kernel_said = all->kernel_said;
 	} else if (!guest->kernel) {
-		guest->kernel = find_kernel(kernel, false, &why);
+		guest->kernel = find_kernel(NULL, kernel, &why);
 		guest->kernel_said = xstrdup(kernel);
 		if (why)
 			die(LAB_USAGE, "%s: guest %s: kernel %s", now.lab->file,
@@ -717,39 +638,18 @@ static void fill_in(struct guest_conf *guest, const char *kernel)
 		strings_add(&guest->fault, xstrdup(all->fault.s[i]));
 }
 
-static FILE *open_text(const char *path)
-{
-	static char *text;
-	char *line = NULL;
-	size_t size = 0, len;
-	FILE *in = fopen(path, "re"), *out;
-
-	if (!in)
-		return NULL;
-	out = open_memstream(&text, &len);
-	while (getline(&line, &size, in) >= 0) {
-		fputs(line, out);
-		if (!strchr(line, '\n'))
-			fputc('\n', out);
-	}
-	fputs(END_WORD " = 1\n", out);
-	if (ferror(in) || fclose(out) || fclose(in))
-		return NULL;
-	free(line);
-	return fmemopen(text, len, "r");
-}
-
 void config_read(struct lab *lab, const char *file, const char *kernel)
 {
+	const char *text;
 	cfg_t *cfg;
-	FILE *in;
 	char *copy;
 	size_t i;
 
-	in = open_text(file);
-	if (!in)
-		die(LAB_USAGE, "%s: %m", file);
 	place_file(lab, file);
+	var_read_packed(lab->folder);
+	text = expand_file(lab, file);
+	if (var_unused())
+		die(LAB_USAGE, "--set %s: nothing in %s uses it", var_unused(), file);
 	now.lab = lab;
 	lab->kernel = xstrdup(kernel);
 	now.guest.cpu = -1;
@@ -761,10 +661,8 @@ void config_read(struct lab *lab, const char *file, const char *kernel)
 	cfg_set_validate_func(cfg, "guest|nic", end_nic);
 	cfg_set_validate_func(cfg, "guest|serial", end_serial);
 	cfg_set_validate_func(cfg, "guest|disk", end_disk);
-	cfg->filename = strdup(file);
-	if (cfg_parse_fp(cfg, in) != CFG_SUCCESS)
+	if (cfg_parse_buf(cfg, text) != CFG_SUCCESS)
 		die(LAB_USAGE, "%s: is no lab file", file);
-	fclose(in);
 	cfg_free(cfg);
 
 	if (!lab->nr_guests)

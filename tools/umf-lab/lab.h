@@ -4,6 +4,7 @@
 #define __UMF_LAB_H
 
 #include <signal.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -91,7 +92,8 @@ struct lab {
 	char *file;		/* as given, for messages */
 	char *live;		/* the live folder; place.c */
 	bool seeded;
-	struct strings said;	/* paths in the file, as said */
+	struct strings said;	/* paths in the file, as the file says them … */
+	struct strings found;	/* … and where each is */
 	bool recorded;		/* read from a record, not from a lab file */
 	bool up;		/* there is a live folder */
 	bool damaged;		/* … whose record cannot be read */
@@ -106,6 +108,56 @@ struct guest_conf *lab_guest(struct lab *lab, const char *name);
 /* Is @name fit for files, sockets and command lines? */
 bool name_is_good(const char *name);
 
+/* ---- expand.c, text.c: the lab file as libconfuse has it ---- */
+
+/* The flat text; ends the tool if a file, a variable or a range is wrong. */
+const char *expand_file(struct lab *lab, const char *path);
+
+/* Where something stands that the user wrote. */
+struct text_at {
+	const char *file;	/* as in messages */
+	int line;
+	size_t column;		/* from 1; 0: not known */
+	const char *guest;	/* of a range, or NULL */
+	const char *folder;	/* of the file, for said_find() */
+	const char *from;	/* the file that includes it, or NULL */
+	int from_line;
+};
+
+/* Where that line of the flat text, and @word (NULL: none) in it, comes from. */
+struct text_at text_find(int line, const char *word);
+/* The one line that tells what is wrong. */
+__attribute__((format(printf, 2, 0)))
+void text_say(const struct text_at *at, const char *fmt, va_list ap);
+
+/* ---- var.c: variables of the lab file ---- */
+
+#define VAR_NUMBER	"n"	/* not one of them, but a guest's number */
+
+bool var_name_is_good(const char *name);
+/* "<name>=<value>" of the command line; ends the tool if it is none. */
+void var_give(const char *text);
+bool var_given(void);
+/* A name that was given, and that nothing uses; NULL: there is none. */
+const char *var_unused(void);
+/* Nothing, if it has a value already; @file's `set` at "<file>:<line>" @where. */
+void var_set(const char *name, const char *value, const void *file, const char *where);
+/* The file whose `set` gave the value, and where; NULL: none did. */
+const void *var_owner(const char *name, const char **where);
+/* Of that, or of env:NAME; NULL: it has none, and var_wrong() says why. */
+const char *var_value(const char *name);
+const char *var_wrong(const char *name);
+/* umf-lab.set, beside a lab file that was packed. */
+void var_read_packed(const char *folder);
+bool var_write_packed(FILE *out);
+
+/* ---- said.c: paths in the lab file ---- */
+
+/* The folder of a path, both as said; "": the lab file's own. */
+char *said_folder(const char *said);
+/* Where it is that a file in @folder calls @path; and as the lab file would say it in *@as. */
+char *said_find(struct lab *lab, const char *folder, const char *path, char **as);
+
 /* ---- quote.c ---- */
 
 /* As one word of a shell. */
@@ -117,8 +169,6 @@ FILE *quote_run(const char *before, const char *word, const char *behind);
 
 /* NULL: it is good, or of no such kind; else what it must be. */
 const char *word_wrong(const char *section, const char *key, const char *word);
-/* The line where a quote begins that is not closed; 0: there is none. */
-int file_open_quote(const char *file);
 /* "<address>/<length>" of an ip =, as the kernel writes it; NULL: it is none. */
 char *word_address(const char *word);
 

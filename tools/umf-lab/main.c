@@ -136,6 +136,7 @@ static void help(void)
 	       "  --kernel K        of guests that name none: a line, as 6.12, or a path\n"
 	       "  --run FOLDER      the run folder; else the lab file's name and .run\n"
 	       "  --seed N          up: instead of the lab file's\n"
+	       "  --set NAME=VALUE  ${NAME} in the lab file; may be given several times\n"
 	       "  --fresh           up: with new deltas and images\n"
 	       "  --wipe            down: removes the run folder\n"
 	       "  --kill            down, restart: at once\n"
@@ -152,7 +153,7 @@ static void help(void)
 	       "time, 125 the guest does not run. The manual has the rest: man " NAME "\n");
 }
 
-enum { OPT_JSON = 256, OPT_RUN, OPT_KERNEL, OPT_SEED, OPT_FRESH, OPT_WIPE,
+enum { OPT_JSON = 256, OPT_RUN, OPT_KERNEL, OPT_SEED, OPT_SET, OPT_FRESH, OPT_WIPE,
        OPT_KILL, OPT_LOSE, OPT_FOLLOW, OPT_XTERM, OPT_ISO, OPT_ALL,
        OPT_VERSION };
 
@@ -162,6 +163,7 @@ static const struct option options[] = {
 	{ "kernel", required_argument, NULL, OPT_KERNEL },
 	{ "run", required_argument, NULL, OPT_RUN },
 	{ "seed", required_argument, NULL, OPT_SEED },
+	{ "set", required_argument, NULL, OPT_SET },
 	{ "fresh", no_argument, NULL, OPT_FRESH },
 	{ "wipe", no_argument, NULL, OPT_WIPE },
 	{ "kill", no_argument, NULL, OPT_KILL },
@@ -207,6 +209,9 @@ static int parse_options(struct options *opt, int argc, char **argv)
 				die(LAB_USAGE, "--seed %s: must be a whole number",
 				    optarg);
 			opt->seeded = true;
+			break;
+		case OPT_SET:
+			var_give(optarg);
 			break;
 		case OPT_FRESH:
 			opt->fresh = true;
@@ -263,16 +268,25 @@ static void take_environment(void)
 	kernel = kernel ?: getenv("UMF_LAB_KERNEL");
 }
 
+static void need_no_values(const char *why)
+{
+	if (var_given())
+		die(LAB_USAGE, "--set is for the lab file, not for this verb, %s", why);
+}
+
 static void find_lab(struct lab *lab, const struct options *opt, enum source source)
 {
 	size_t n;
 
 	if (opt->all && (file || run))
 		die(LAB_USAGE, "--all is for all labs; %s names one", file ?: run);
-	if (source == NOTHING || opt->all)
+	if (source == NOTHING || opt->all) {
+		need_no_values("which reads no lab file");
 		return;
+	}
 	take_environment();
 	if (source == RECORD) {
+		need_no_values("which goes by the record of the lab that is up");
 		lab_find(lab, file, run);
 		lab->kernel = lab->kernel ?: xstrdup(kernel ?: "6.12");
 		return;
@@ -308,11 +322,11 @@ int main(int argc, char **argv)
 	if (verb->takes_file && *args && !file)
 		file = *args++;
 	if (verb->takes_file && *args && **args == '-') {
-		argc = 1;
+		args--;	/* getopt does not look at the first one */
+		argc = 0;
 		while (args[argc])
 			argc++;
 		optind = 1;
-		args--;
 		args += parse_options(&opt, argc, args);
 	}
 	if (opt.all && verb->run != down_verb && verb->run != status_verb)
