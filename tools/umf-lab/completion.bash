@@ -14,7 +14,7 @@ _umf_lab()
 			continue
 		fi
 		case $word in
-		-f | --file | -t | --timeout | --kernel | --run | --seed) skip=$word ;;
+		-f | --file | -t | --timeout | --kernel | --run | --seed | --set) skip=$word ;;
 		-*) ;;
 		*) [ -z "$verb" ] && verb=$word || seen=$((seen + 1)) ;;
 		esac
@@ -23,15 +23,15 @@ _umf_lab()
 	-f | --file | --run) mapfile -t COMPREPLY < <(compgen -f -- "$cur") && return ;;
 	--kernel) mapfile -t COMPREPLY < <(compgen -W '6.12 7.3' -- "$cur") && return ;;
 	-t | --timeout) mapfile -t COMPREPLY < <(compgen -W '5s 30s 2m' -- "$cur") && return ;;
-	--seed) return ;;
+	--seed | --set) return ;;
 	esac
 	if [[ $cur == -* ]]; then
-		list='--file --timeout --kernel --run --seed --fresh --wipe --kill --lose --follow --xterm --iso --all --json --quiet --help --version'
+		list='--file --timeout --kernel --run --seed --set --fresh --wipe --kill --lose --follow --xterm --svg --iso --all --json --quiet --help --version'
 	elif [ -z "$verb" ]; then
-		list='check up down status exec restart kill freeze thaw power wait logs console snapshot rollback gdb pack unpack fault env'
+		list='check up down status graph exec restart kill freeze thaw power wait logs console snapshot rollback gdb pack unpack fault env'
 	else
 		case $verb in
-		check | up | down | status) mapfile -t COMPREPLY < <(compgen -f -X '!*.lab' -- "$cur") && return ;;
+		check | up | down | status | graph) mapfile -t COMPREPLY < <(compgen -f -X '!*.lab' -- "$cur") && return ;;
 		exec | console | gdb | fault) [ "$seen" -gt 0 ] || list=guests ;;
 		restart | kill | freeze | thaw | logs) list=guests ;;
 		snapshot | rollback) list=$("${COMP_WORDS[0]}" "${file[@]}" snapshot 2>/dev/null) ;;

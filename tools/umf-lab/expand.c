@@ -21,6 +21,9 @@
 
 static struct lab *lab_read;
 
+#define wrong(scan, token, ...) \
+	text_wrong(scan, (token)->line, (token)->column, __VA_ARGS__)
+
 /* ---- variables ---- */
 
 static const char *look_up(const struct scan *scan, const struct token *token,
@@ -35,7 +38,7 @@ static const char *look_up(const struct scan *scan, const struct token *token,
 		value = var_value(name);
 	if (!value)
 		text_wrong(scan, token->line, token->column + (from - token->from), "${%s}: %s",
-		      name, var_wrong(name));
+			   name, var_wrong(name));
 	free(name);
 	return value;
 }
@@ -139,24 +142,24 @@ static void do_set(struct scan *scan, const struct token *set)
 	const struct file *owner;
 
 	if (!token_is_string(&name) || !token_is_punct(&is, '=') || !token_is_string(&value))
-		text_wrong(scan, set->line, set->column, "set: must be set <name> = <value>");
+		wrong(scan, set, "set: must be set <name> = <value>");
 	if (scan->depth + scan->file->depth)
-		text_wrong(scan, set->line, set->column, "set: stands outside of all { }");
+		wrong(scan, set, "set: stands outside of all { }");
 	var = value_of(scan, &name);
 	if (!var_name_is_good(var))
-		text_wrong(scan, name.line, name.column,
-		      "set %s: a name has letters, digits, - and _, and no digit first", var);
+		wrong(scan, &name, "set %s: a name has letters, digits, - and _, no digit first",
+		      var);
 	if (!strcmp(var, VAR_NUMBER))
-		text_wrong(scan, name.line, name.column,
-		      "set %s: ${" VAR_NUMBER "} is a guest's number in guest <name>[1-32]", var);
+		wrong(scan, &name, "set %s: ${%s} is a guest's number in guest <name>[1-32]", var,
+		      VAR_NUMBER);
 	said = value_of(scan, &value);
 	if (strchr(said, '\n'))
-		text_wrong(scan, value.line, value.column, "set %s: a value is one line", var);
+		wrong(scan, &value, "set %s: a value is one line", var);
 	where = xasprintf("%s:%d:%zu", scan->file->shown, name.line, name.column);
 	owner = var_owner(var, &other);
 	/* an included file's is a default for whoever includes it */
 	if (owner && !is_above(owner, scan->file) && strcmp(other, where))
-		text_wrong(scan, name.line, name.column, "set %s: is set at %s already", var, other);
+		wrong(scan, &name, "set %s: is set at %s already", var, other);
 	var_set(var, said, scan->file, where);
 	free(where);
 	free(said);
@@ -204,7 +207,7 @@ static void scan_file(struct file *file, const struct scan *from)
 	scan_part(&scan, false);
 	if (scan.depth)
 		text_wrong(&scan, scan.line - (scan.at == scan.begin && scan.line > 1), 0,
-		      "a } is missing before the end");
+			   "a } is missing before the end");
 	text_put_newline(&scan);
 }
 
@@ -233,8 +236,10 @@ static void do_include(struct scan *scan, const struct token *include)
 	char *name, *said, *path;
 
 	if (!token_is_string(&token))
-		text_wrong(scan, include->line, include->column, "include: must be include \"<file>\"");
+		wrong(scan, include, "include: must be include \"<file>\"");
 	name = value_of(scan, &token);
+	if (!*name || strchr(name, '\n'))
+		wrong(scan, &token, "include: a file's name is one line");
 	path = said_find(lab_read, scan->file->folder, name, &said);
 	file = xrealloc(NULL, sizeof(*file));
 	*file = (struct file){
@@ -244,11 +249,10 @@ static void do_include(struct scan *scan, const struct token *include)
 	};
 	for (above = scan->file; above; above = above->from)
 		if (file->path && !strcmp(above->path, file->path))
-			text_wrong(scan, token.line, token.column,
-			      "include %s: is a loop: %s is being read already", name,
+			wrong(scan, &token, "include %s: is a loop: %s is being read already", name,
 			      above->shown);
 	if (!read_whole(file, path))
-		text_wrong(scan, token.line, token.column, "include %s: %s: %s", name, path,
+		wrong(scan, &token, "include %s: %s: %s", name, path,
 		      strerror(errno));
 	text_put_newline(scan);
 	scan_file(file, scan);
@@ -293,19 +297,19 @@ static void do_range(struct scan *scan, const struct token *guest, const struct 
 	unsigned long i;
 
 	if (!parse_range(name, &range))
-		text_wrong(scan, title->line, title->column,
-		      "guest %s: several guests are <name>[<first>-<last>], as n[1-32]", name);
+		wrong(scan, title,
+		      "guest %s: several guests are <name>[<first>-<last>], as n[1-32]",
+		      name);
 	if (range.last < range.first)
-		text_wrong(scan, title->line, title->column,
-		      "guest %s: no guest is in it: it ends at %lu, before its beginning", name,
-		      range.last);
+		wrong(scan, title, "guest %s: no guest is in it: %lu is before %lu", name,
+		      range.last, range.first);
 	if (range.last - range.first >= RANGE_MAX)
-		text_wrong(scan, title->line, title->column, "guest %s: %lu guests; at most %d", name,
+		wrong(scan, title, "guest %s: %lu guests; at most %d", name,
 		      range.last - range.first + 1, RANGE_MAX);
 	while ((token = scan_next(&one)).kind == BLANK)
 		;
 	if (!token_is_punct(&token, '{'))
-		text_wrong(scan, title->line, title->column, "guest %s: its { is missing", name);
+		wrong(scan, title, "guest %s: its { is missing", name);
 	for (i = range.first; i <= range.last; i++) {
 		one = *scan;
 		one.number = xasprintf("%0*lu", range.width, i);
@@ -377,7 +381,7 @@ static void scan_part(struct scan *scan, bool section)
 			state = state == VALUE || state == LIST ? LIST : KEY;
 		} else if (token_is_punct(&token, '}')) {
 			if (!scan->depth)
-				text_wrong(scan, token.line, token.column, "unexpected closing brace");
+				wrong(scan, &token, "unexpected closing brace");
 			text_put_token(scan, &token);
 			state = KEY;
 			if (--scan->depth == outside && section)

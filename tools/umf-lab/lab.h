@@ -300,6 +300,9 @@ bool start_images(const struct lab *lab, const struct guest_conf *guest);
 /* Starts it on that CPU (-1: any); false, and a line, if it cannot be. */
 bool start_guest(const struct lab *lab, const struct guest_conf *guest, int cpu,
 		 uint64_t seed);
+/* The file that the disk's data is written to, or read from. */
+char *start_image(const struct lab *lab, const struct guest_conf *guest,
+		  const struct disk *disk);
 /* The files that guests write and that are there, each once. */
 void start_files(const struct lab *lab, struct strings *files);
 /* Is that a file that a guest writes, or `up` makes? */
@@ -401,7 +404,7 @@ int verify_guest(const struct lab *lab, const struct guest_conf *guest,
 /* ---- up.c, exec.c, … : verbs ---- */
 
 struct options {
-	bool json, wipe, fresh, kill, lose, quiet, follow, xterm, iso, all;
+	bool json, wipe, fresh, kill, lose, quiet, follow, xterm, iso, all, svg;
 	bool timed;
 	uint64_t timeout;	/* ns */
 	bool seeded;
@@ -433,6 +436,7 @@ int console_verb(struct lab *lab, const struct options *opt, char **args);
 int snapshot_verb(struct lab *lab, const struct options *opt, char **args);
 int rollback_verb(struct lab *lab, const struct options *opt, char **args);
 int gdb_verb(struct lab *lab, const struct options *opt, char **args);
+int graph_verb(struct lab *lab, const struct options *opt, char **args);
 int pack_verb(struct lab *lab, const struct options *opt, char **args);
 int unpack_verb(struct lab *lab, const struct options *opt, char **args);
 

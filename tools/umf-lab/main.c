@@ -65,8 +65,8 @@ static int check_verb(struct lab *lab, const struct options *opt, char **args)
 	return LAB_DONE;
 }
 
-/* What a verb goes by: the lab file as it is, or the record of the lab that is up. */
-enum source { NOTHING, LAB_FILE, RECORD };
+/* What a verb goes by: the lab file as it is, or the record of the lab that is up, if it is. */
+enum source { NOTHING, LAB_FILE, RECORD, RECORD_OR_FILE };
 
 static const struct verb {
 	const char *name;
@@ -83,6 +83,8 @@ static const struct verb {
 	  "powers them off, or kills those that do not" },
 	{ "status", status_verb, RECORD, true, "[<file>]",
 	  "one line a guest" },
+	{ "graph", graph_verb, RECORD_OR_FILE, true, "[--svg] [<file>]",
+	  "the lab as a picture, in DOT or as SVG" },
 	{ "exec", exec_verb, RECORD, false, "<guest> <command>...",
 	  "runs a command in a guest" },
 	{ "restart", restart_verb, RECORD, false, "[<guest>...]",
@@ -143,6 +145,7 @@ static void help(void)
 	       "  --lose            freeze: what is sent to the guest is lost, not kept\n"
 	       "  --follow          logs: and what is to come\n"
 	       "  --iso             pack: an ISO image, by xorriso\n"
+	       "  --svg             graph: as SVG, by dot\n"
 	       "  --xterm           console: in a window of its own\n"
 	       "  --all             down, status: every lab of yours that is up, from any folder\n"
 	       "  --json            status as JSON\n"
@@ -154,7 +157,7 @@ static void help(void)
 }
 
 enum { OPT_JSON = 256, OPT_RUN, OPT_KERNEL, OPT_SEED, OPT_SET, OPT_FRESH, OPT_WIPE,
-       OPT_KILL, OPT_LOSE, OPT_FOLLOW, OPT_XTERM, OPT_ISO, OPT_ALL,
+       OPT_KILL, OPT_LOSE, OPT_FOLLOW, OPT_XTERM, OPT_SVG, OPT_ISO, OPT_ALL,
        OPT_VERSION };
 
 static const struct option options[] = {
@@ -170,6 +173,7 @@ static const struct option options[] = {
 	{ "lose", no_argument, NULL, OPT_LOSE },
 	{ "follow", no_argument, NULL, OPT_FOLLOW },
 	{ "iso", no_argument, NULL, OPT_ISO },
+	{ "svg", no_argument, NULL, OPT_SVG },
 	{ "xterm", no_argument, NULL, OPT_XTERM },
 	{ "all", no_argument, NULL, OPT_ALL },
 	{ "json", no_argument, NULL, OPT_JSON },
@@ -231,6 +235,9 @@ static int parse_options(struct options *opt, int argc, char **argv)
 		case OPT_ISO:
 			opt->iso = true;
 			break;
+		case OPT_SVG:
+			opt->svg = true;
+			break;
 		case OPT_XTERM:
 			opt->xterm = true;
 			break;
@@ -276,6 +283,7 @@ static void need_no_values(const char *why)
 
 static void find_lab(struct lab *lab, const struct options *opt, enum source source)
 {
+	struct lab there = { 0 };
 	size_t n;
 
 	if (opt->all && (file || run))
@@ -285,6 +293,10 @@ static void find_lab(struct lab *lab, const struct options *opt, enum source sou
 		return;
 	}
 	take_environment();
+	if (source == RECORD_OR_FILE) {
+		lab_find(&there, file, run);
+		source = there.up ? RECORD : LAB_FILE;
+	}
 	if (source == RECORD) {
 		need_no_values("which goes by the record of the lab that is up");
 		lab_find(lab, file, run);

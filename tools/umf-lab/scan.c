@@ -109,7 +109,7 @@ bool token_is_punct(const struct token *token, char c)
 
 /* Each ${…} of a string: those of "…" that no \ stands before. NULL: no more. */
 const char *token_variable(const struct scan *scan, const struct token *token,
-				 const char *at)
+			   const char *at)
 {
 	const char *end = token->from + token->len;
 
@@ -120,7 +120,7 @@ const char *token_variable(const struct scan *scan, const struct token *token,
 			return at;
 		else if (*at == '$' && at + 1 < end && at[1] == '{')
 			text_wrong(scan, token->line, token->column + (at - token->from),
-			      "${: its } is missing");
+				   "${: its } is missing");
 	}
 	return NULL;
 }

@@ -49,8 +49,8 @@ static int nr_fifos(const struct lab *lab)
 
 /* ---- images ---- */
 
-static char *image_path(const struct lab *lab, const struct guest_conf *guest,
-			const struct disk *disk)
+char *start_image(const struct lab *lab, const struct guest_conf *guest,
+		  const struct disk *disk)
 {
 	if (disk->image && disk->size && disk->in_run)
 		return xasprintf("%s%s", lab->run, strrchr(disk->image, '/'));
@@ -85,7 +85,7 @@ static void list_files(const struct lab *lab, struct strings *files, bool all)
 						  guest->name), all);
 		for (i = 0; i < guest->nr_disks; i++)
 			if (!guest->disk[i].ro || (all && guest->disk[i].size))
-				add_file(files, image_path(lab, guest,
+				add_file(files, start_image(lab, guest,
 							   &guest->disk[i]), all);
 	}
 }
@@ -144,7 +144,7 @@ bool start_images(const struct lab *lab, const struct guest_conf *guest)
 	for (i = 0; i < guest->nr_disks && ok; i++) {
 		if (!guest->disk[i].size)
 			continue;
-		path = image_path(lab, guest, &guest->disk[i]);
+		path = start_image(lab, guest, &guest->disk[i]);
 		ok = make_image(path, guest->disk[i].size);
 		free(path);
 	}
@@ -158,7 +158,7 @@ bool start_images(const struct lab *lab, const struct guest_conf *guest)
 static void add_disk(const struct lab *lab, const struct guest_conf *guest,
 		     const struct disk *disk, struct strings *words)
 {
-	char *path = image_path(lab, guest, disk), *text = NULL;
+	char *path = start_image(lab, guest, disk), *text = NULL;
 	size_t len;
 	FILE *out = open_memstream(&text, &len);
 

@@ -129,7 +129,8 @@ void text_put(const struct scan *scan, char c, int line, size_t column, bool ver
 		};
 	}
 	if (text.len == FLAT_MAX)
-		text_wrong(scan, line, 0, "the lab becomes longer than %lu MiB here", FLAT_MAX >> 20);
+		text_wrong(scan, line, 0, "the lab becomes longer than %lu MiB here",
+			   FLAT_MAX >> 20);
 	if (text.len + 1 >= text.room)
 		text.flat = xrealloc(text.flat, text.room = 2 * text.room + 4096);
 	text.flat[text.len++] = c;
@@ -155,7 +156,7 @@ void text_put_token(const struct scan *scan, const struct token *token)
 
 /* What stands in "…" and is that there. */
 void text_put_value(const struct scan *scan, const struct token *token, size_t column,
-		      const char *value)
+		    const char *value)
 {
 	for (; *value; value++) {
 		if (strchr("\"\\$", *value))

@@ -69,8 +69,8 @@ void var_give(const char *text)
 		die(LAB_USAGE, "--set %s: a name has letters, digits, - and _, and no digit first",
 		    text);
 	if (!strcmp(name, VAR_NUMBER))
-		die(LAB_USAGE, "--set %s: ${" VAR_NUMBER "} is a guest's number in guest <name>[1-32]",
-		    text);
+		die(LAB_USAGE, "--set %s: ${%s} is a guest's number in guest <name>[1-32]",
+		    text, VAR_NUMBER);
 	if (strchr(value, '\n'))
 		die(LAB_USAGE, "--set %s: a value is one line", name);
 	var = find(name) ?: add(name, value, GIVEN);
@@ -155,15 +155,18 @@ const char *var_value(const char *name)
 
 const char *var_wrong(const char *name)
 {
-	if (!strncmp(name, ENVIRONMENT, strlen(ENVIRONMENT)))
-		return getenv(name + strlen(ENVIRONMENT)) ? "the environment's value is not one line" :
-							    "it is not in the environment";
+	bool env = !strncmp(name, ENVIRONMENT, strlen(ENVIRONMENT));
+
+	if (env && getenv(name + strlen(ENVIRONMENT)))
+		return "the environment's value is not one line";
+	if (env)
+		return "it is not in the environment";
 	if (!strcmp(name, VAR_NUMBER))
 		return "is a guest's number, in a guest <name>[1-32] only";
 	if (!var_name_is_good(name))
 		return "is no variable's name; a $ that means itself is \\$, or in single quotes";
 	if (getenv(name))
-		return xasprintf("no such variable; ${" ENVIRONMENT "%s} is the environment's", name);
+		return xasprintf("no such variable; ${env:%s} is the environment's", name);
 	return "no such variable; --set, or a `set` above, gives it a value";
 }
 
