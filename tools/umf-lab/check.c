@@ -144,12 +144,22 @@ static bool is_block(const char *word)
 	return !strcmp(word, "512") || !strcmp(word, "4096");
 }
 
+static bool is_engine(const char *word)
+{
+	return !strcmp(word, "uring") || !strcmp(word, "threads");
+}
+
 static bool is_serial(const char *word)
 {
 	return *word && strlen(word) <= SERIAL_LEN;
 }
 
 /* ---- serial ---- */
+
+static bool is_on_or_off(const char *word)
+{
+	return !strcmp(word, "on") || !strcmp(word, "off");
+}
 
 /* A descriptor of ours is none of the guest's: it has its consoles there. */
 static bool is_transport(const char *word)
@@ -190,6 +200,8 @@ static const struct {
 	{ "disk", "serial", is_serial, "at most 20 characters" },
 	{ "disk", "logical", is_block, "512 or 4096" },
 	{ "disk", "physical", is_block, "512 or 4096" },
+	{ "disk", "engine", is_engine, "uring or threads" },
+	{ "serial", "pace", is_on_or_off, "on or off" },
 	{ "serial", "transport", is_transport,
 	  "pty, null, or in quotes link,<path>, unix,<path> or tcp,<port>; ,pace=off may follow" },
 };

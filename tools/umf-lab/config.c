@@ -29,6 +29,7 @@ static struct {
 	struct serial serial;
 	struct disk disk;
 	struct strings links;	/* each as often as it is named */
+	struct strings logs;	/* of disks */
 	cfg_opt_t *seen[256];	/* options that were given, to find the second */
 	unsigned int nr_seen;
 } now;
@@ -231,6 +232,33 @@ static void forget_seen(cfg_t *cfg)
 
 /* ---- the words ---- */
 
+/* Those that a driver takes as they are: where in now.nic and the like. */
+static const struct driver_word {
+	const char *section, *key;
+	void *at;
+	bool flag;
+} driver_words[] = {
+#define WORD_AT(section, word)	{ #section, #word, &now.section.word, false },
+#define FLAG_AT(section, word)	{ #section, #word, &now.section.word, true },
+	NIC_WORDS(WORD_AT) SERIAL_WORDS(WORD_AT) DISK_WORDS(WORD_AT) DISK_FLAGS(FLAG_AT)
+};
+
+static bool set_driver_word(cfg_t *cfg, const char *key, const char *value)
+{
+	const struct driver_word *word = driver_words;
+
+	for (; word < driver_words + sizeof(driver_words) / sizeof(*driver_words); word++) {
+		if (strcmp(word->section, cfg->name) || strcmp(word->key, key))
+			continue;
+		if (word->flag)
+			*(bool *)word->at = parse_bool(cfg, key, value);
+		else
+			*(char **)word->at = plain(cfg, key, value);
+		return true;
+	}
+	return false;
+}
+
 static bool set_top(cfg_t *cfg, const char *key, const char *value)
 {
 	if (!strcmp(key, "name")) {
@@ -327,10 +355,6 @@ static void set_nic(cfg_t *cfg, const char *key, const char *value)
 			wrong(cfg, value, "segment = %s: nobody made it; `segment %s {}` must stand above",
 			      value, value);
 		nic->segment = xstrdup(value);
-	} else if (!strcmp(key, "mac")) {
-		nic->mac = plain(cfg, key, value);
-	} else if (!strcmp(key, "mtu")) {
-		nic->mtu = plain(cfg, key, value);
 	} else if (!strcmp(key, "ip")) {
 		strings_add(&nic->ip, plain(cfg, key, value));
 	}
@@ -358,6 +382,24 @@ static void set_serial(cfg_t *cfg, const char *key, const char *value)
 	}
 }
 
+/* A write log is of one disk, and no other file of the run folder. */
+static void need_own_log(cfg_t *cfg, const char *value)
+{
+	size_t i;
+
+	if (!name_is_good(strrchr(value, '/') ? strrchr(value, '/') + 1 : value))
+		wrong(cfg, value, "log = '%s': letters, digits, - _ and . only, at most %d",
+		      value, NAME_LEN);
+	if (!strchr(value, '/') && strlen(value) > 4 &&
+	    !strcmp(value + strlen(value) - 4, ".log"))
+		wrong(cfg, value, "log = %s: .log is the ending of guests' logs; .wlog is free",
+		      value);
+	for (i = 0; i < now.logs.n; i++)
+		if (!strcmp(now.logs.s[i], now.disk.log))
+			wrong(cfg, value, "log = %s: is another disk's", value);
+	strings_add(&now.logs, xstrdup(now.disk.log));
+}
+
 static void set_disk(cfg_t *cfg, const char *key, const char *value)
 {
 	struct disk *disk = &now.disk;
@@ -370,25 +412,15 @@ static void set_disk(cfg_t *cfg, const char *key, const char *value)
 		need_file(cfg, value, disk->backing);
 	} else if (!strcmp(key, "size")) {
 		disk->size = parse_size(cfg, key, value);
-	} else if (!strcmp(key, "cache")) {
-		disk->cache = plain(cfg, key, value);
-	} else if (!strcmp(key, "order")) {
-		disk->order = plain(cfg, key, value);
-	} else if (!strcmp(key, "serial")) {
-		disk->serial = plain(cfg, key, value);
-	} else if (!strcmp(key, "logical")) {
-		disk->logical = plain(cfg, key, value);
-	} else if (!strcmp(key, "physical")) {
-		disk->physical = plain(cfg, key, value);
+	} else if (!strcmp(key, "log")) {
+		disk->log = strchr(value, '/') ? plain_path(cfg, key, value) :
+						 plain(cfg, key, value);
+		need_own_log(cfg, value);
 	} else if (!strcmp(key, "format")) {
 		disk->cow = !strcmp(value, "cow");
 		disk->raw = !strcmp(value, "raw");
 		if (!disk->cow && !disk->raw)
 			wrong(cfg, key, "format = %s: must be raw or cow", value);
-	} else if (!strcmp(key, "shared")) {
-		disk->shared = parse_bool(cfg, key, value);
-	} else if (!strcmp(key, "ro")) {
-		disk->ro = parse_bool(cfg, key, value);
 	}
 	if (!strcmp(key, "image") && !*value)
 		wrong(cfg, key, "image: is empty");
@@ -406,6 +438,8 @@ static int on_value(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
 	only_once(cfg, opt);
 	if (what)
 		wrong(cfg, value, "%s = %s: must be %s", opt->name, value, what);
+	if (set_driver_word(cfg, opt->name, value))
+		return 0;
 	for (i = 0; i < sizeof(sets) / sizeof(*sets); i++)
 		if (!strcmp(cfg->name, sets[i].section)) {
 			sets[i].set(cfg, opt->name, value);
@@ -509,6 +543,8 @@ static int end_serial(cfg_t *parent, cfg_opt_t *opt)
 	if (!now.serial.link == !now.serial.transport)
 		wrong(cfg, cfg->title, "serial %s: either link = or transport =",
 		      cfg->title);
+	if (now.serial.pace && now.serial.transport && strstr(now.serial.transport, ",pace="))
+		wrong(cfg, cfg->title, "serial %s: pace is given twice", cfg->title);
 	now.serial.name = xstrdup(cfg->title);
 	forget_seen(cfg);
 	TAKE(now.guest.serial, now.guest.nr_serials, now.serial);
@@ -543,6 +579,10 @@ static int end_disk(cfg_t *parent, cfg_opt_t *opt)
 		      cfg->title, disk->image);
 	if (disk->cow && disk->image && is_there(disk->image) && !is_cow(disk->image))
 		wrong(cfg, cfg->title, "disk %s: %s is no COW file", cfg->title, disk->image);
+	if (disk->log && (disk->ro || disk->shared))
+		wrong(cfg, cfg->title, "disk %s: log = does not go with %s", cfg->title,
+		      disk->ro ? "ro: nothing is written" :
+				 "shared: what others write is not in it");
 	disk->raw = !disk->cow && !disk->backing;
 	disk->name = xstrdup(cfg->title);
 	forget_seen(cfg);
@@ -572,6 +612,7 @@ static int end_guest(cfg_t *parent, cfg_opt_t *opt)
 /* ---- the file ---- */
 
 #define VALUE(name)	CFG_STR_CB(name, NULL, CFGF_NODEFAULT, on_value)
+#define WORD_VALUE(section, word)	VALUE(#word),
 #define VALUES(name)	CFG_STR_LIST_CB(name, NULL, CFGF_NODEFAULT, on_value)
 #define SECTION(name, opts) \
 	CFG_SEC(name, opts, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES)
@@ -579,17 +620,16 @@ static int end_guest(cfg_t *parent, cfg_opt_t *opt)
 	VALUE("append"), VALUE("setup"), VALUE("cpu"), VALUES("faults")
 
 static cfg_opt_t nic_opts[] = {
-	VALUE("segment"), VALUE("mac"), VALUE("mtu"), VALUES("ip"), CFG_END()
+	VALUE("segment"), NIC_WORDS(WORD_VALUE) VALUES("ip"), CFG_END()
 };
 
 static cfg_opt_t serial_opts[] = {
-	VALUE("link"), VALUE("transport"), CFG_END()
+	VALUE("link"), VALUE("transport"), SERIAL_WORDS(WORD_VALUE) CFG_END()
 };
 
 static cfg_opt_t disk_opts[] = {
-	VALUE("image"), VALUE("backing"), VALUE("size"), VALUE("cache"),
-	VALUE("order"), VALUE("serial"), VALUE("logical"), VALUE("shared"),
-	VALUE("physical"), VALUE("format"), VALUE("ro"), CFG_END()
+	VALUE("image"), VALUE("backing"), VALUE("size"), VALUE("format"), VALUE("log"),
+	DISK_WORDS(WORD_VALUE) DISK_FLAGS(WORD_VALUE) CFG_END()
 };
 
 static cfg_opt_t guest_opts[] = {

@@ -34,9 +34,23 @@ struct strings {
 
 /* ---- config.c: the lab file ---- */
 
+/*
+ * What the drivers take as it is: "<word>=<value>", and flags, which are there or
+ * not. config.c reads these lists, check.c has what the values may be, record.c and
+ * start.c write them.
+ */
+#define NIC_WORDS(X)	X(nic, mac) X(nic, mtu)
+#define SERIAL_WORDS(X)	X(serial, pace)
+#define DISK_WORDS(X)	X(disk, cache) X(disk, order) X(disk, serial) X(disk, logical) \
+			X(disk, physical) X(disk, engine)
+#define DISK_FLAGS(X)	X(disk, shared) X(disk, ro) X(disk, direct)
+#define WORD_MEMBER(section, word)	char *word;
+#define FLAG_MEMBER(section, word)	bool word;
+
 struct nic {
 	char *name;		/* eth0 */
-	char *segment, *mac, *mtu;
+	char *segment;
+	NIC_WORDS(WORD_MEMBER)
 	struct strings ip;	/* <address>/<length>[:<gateway>] */
 };
 
@@ -44,6 +58,7 @@ struct serial {
 	char *name;		/* ttyS0 */
 	char *link;		/* a name, or NULL and */
 	char *transport;	/* what the driver takes: pty, null, tcp,<port>, … */
+	SERIAL_WORDS(WORD_MEMBER)
 };
 
 struct disk {
@@ -51,8 +66,9 @@ struct disk {
 	char *image, *backing;	/* absolute paths, or NULL */
 	bool in_run;		/* the image is named without a folder and made */
 	uint64_t size;		/* the image is made when it is not there */
-	char *cache, *order, *serial, *logical, *physical;
-	bool shared, ro;
+	char *log;		/* a path; without a folder: in the run folder */
+	DISK_WORDS(WORD_MEMBER)
+	DISK_FLAGS(FLAG_MEMBER)
 	bool cow, raw;		/* format =; neither: not said */
 };
 
