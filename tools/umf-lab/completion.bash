@@ -26,7 +26,7 @@ _umf_lab()
 	--seed | --set) return ;;
 	esac
 	if [[ $cur == -* ]]; then
-		list='--file --timeout --kernel --run --seed --set --fresh --wipe --kill --lose --follow --xterm --svg --iso --all --json --quiet --help --version'
+		list='--file --timeout --kernel --run --seed --set --overcommit --fresh --wipe --kill --lose --follow --xterm --svg --iso --all --json --quiet --help --version'
 	elif [ -z "$verb" ]; then
 		list='check up down status graph exec restart kill freeze thaw power wait logs console snapshot rollback gdb pack unpack fault env'
 	else

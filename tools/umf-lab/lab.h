@@ -329,6 +329,11 @@ int start_cpu(const struct guest_conf *guest, size_t turn);
 /* Is it within what a kernel's command line has room for? False, and a line. */
 bool start_fits(const struct lab *lab, const struct guest_conf *guest);
 
+/* ---- memory.c ---- */
+
+/* Has the host as much as the guests may use? False, and a line that ends with @what_then. */
+bool memory_fits(const struct lab *lab, const char *what_then);
+
 /* ---- setup.c ---- */
 
 /* Runs the guests' setup scripts: 0; 1 and what was wrong; -EINTR. */
@@ -420,7 +425,7 @@ int verify_guest(const struct lab *lab, const struct guest_conf *guest,
 /* ---- up.c, exec.c, … : verbs ---- */
 
 struct options {
-	bool json, wipe, fresh, kill, lose, quiet, follow, xterm, iso, all, svg;
+	bool json, wipe, fresh, kill, lose, quiet, follow, xterm, iso, all, svg, overcommit;
 	bool timed;
 	uint64_t timeout;	/* ns */
 	bool seeded;

@@ -59,6 +59,7 @@ static int check_verb(struct lab *lab, const struct options *opt, char **args)
 	for (i = 0; i < lab->nr_guests; i++)
 		if (!start_fits(lab, &lab->guest[i]))
 			return LAB_USAGE;
+	memory_fits(lab, "up takes --overcommit then");
 	if (!opt->quiet)
 		printf("%s: lab %s, %zu guests, %zu segments\n", lab->file,
 		       lab->name, lab->nr_guests, lab->segment.n);
@@ -140,6 +141,7 @@ static void help(void)
 	       "  --seed N          up: instead of the lab file's\n"
 	       "  --set NAME=VALUE  ${NAME} in the lab file; may be given several times\n"
 	       "  --fresh           up: with new deltas and images\n"
+	       "  --overcommit      up: even if the guests' memory is more than the host has\n"
 	       "  --wipe            down: removes the run folder\n"
 	       "  --kill            down, restart: at once\n"
 	       "  --lose            freeze: what is sent to the guest is lost, not kept\n"
@@ -156,7 +158,7 @@ static void help(void)
 	       "time, 125 the guest does not run. The manual has the rest: man " NAME "\n");
 }
 
-enum { OPT_JSON = 256, OPT_RUN, OPT_KERNEL, OPT_SEED, OPT_SET, OPT_FRESH, OPT_WIPE,
+enum { OPT_JSON = 256, OPT_RUN, OPT_KERNEL, OPT_SEED, OPT_SET, OPT_OVERCOMMIT, OPT_FRESH, OPT_WIPE,
        OPT_KILL, OPT_LOSE, OPT_FOLLOW, OPT_XTERM, OPT_SVG, OPT_ISO, OPT_ALL,
        OPT_VERSION };
 
@@ -167,6 +169,7 @@ static const struct option options[] = {
 	{ "run", required_argument, NULL, OPT_RUN },
 	{ "seed", required_argument, NULL, OPT_SEED },
 	{ "set", required_argument, NULL, OPT_SET },
+	{ "overcommit", no_argument, NULL, OPT_OVERCOMMIT },
 	{ "fresh", no_argument, NULL, OPT_FRESH },
 	{ "wipe", no_argument, NULL, OPT_WIPE },
 	{ "kill", no_argument, NULL, OPT_KILL },
@@ -216,6 +219,9 @@ static int parse_options(struct options *opt, int argc, char **argv)
 			break;
 		case OPT_SET:
 			var_give(optarg);
+			break;
+		case OPT_OVERCOMMIT:
+			opt->overcommit = true;
 			break;
 		case OPT_FRESH:
 			opt->fresh = true;
