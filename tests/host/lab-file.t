@@ -160,7 +160,7 @@ refused_word()
 	shift 2
 
 	for value in "$@"; do
-		refused "$word = $value" '2:[0-9]+' "$word = .*: must be " <<END
+		refused "$word = $value" '2:[0-9]+' "$word = .*: (must be|letters, digits|\.log is) " <<END
 segment pub {} guest n1 {
 	$section $word = "$value" }
 }
@@ -177,17 +177,30 @@ refused_word 'disk umfa { size = 1M' order bogus
 refused_word 'disk umfa { size = 1M' logical 300 1024
 refused_word 'disk umfa { size = 1M' physical 300
 refused_word 'disk umfa { size = 1M' serial 123456789012345678901
+refused_word 'disk umfa { size = 1M' engine aio
+refused_word 'disk umfa { size = 1M' direct 1
+refused_word 'disk umfa { size = 1M' log n1.log 'a b'
+refused_word 'serial ttyS0 { link = hb' pace off,x
 cat >words.lab <<'E'
 segment pub {} guest n1 {
 	nic eth0 { segment = pub mac = 0a:00:00:00:00:0F mtu = 68 ip = { "10.0.0.1/0:10.0.0.2", "[fd00::1]/128:[fd00::2]" } }
 	serial ttyS0 { transport = "tcp,65535" } serial ttyS1 { transport = "link,/tmp/a,b,pace=off" }
 	serial ttyS2 { transport = "pty,pace=on" } serial ttyS3 { transport = "unix,/tmp/x" } serial ttyS4 { transport = null }
 	disk umfa { size = 1M cache = "volatile:1G" order = strict logical = 4096 physical = 512 serial = 12345678901234567890 }
-	disk umfb { size = 1M cache = none }
+	disk umfb { size = 1M cache = none engine = uring direct = true log = b.wlog }
+	disk umfc { size = 1M engine = threads direct = no log = /tmp/c.wlog }
+	serial ttyS5 { link = hb pace = off } serial ttyS6 { transport = pty pace = on }
 }
 E
 run "$umf_lab" --kernel "$LINUX" check words.lab
 is "what they take is taken" "$status: $err" "0: "
+refused "a write log of a disk that is shared" 1:17 'disk umfa: log = does not go with shared' \
+	<<<'guest n1 { disk umfa { size = 1M log = a.wlog shared = true } }'
+refused "... that is not written" 1:17 'disk umfa: log = does not go with ro' <<<'guest n1 { disk umfa { size = 1M log = a.wlog ro = true } }'
+refused "... of two" '1:[0-9]+' 'log = a\.wlog: is another disk.s' \
+	<<<'guest n1 { disk umfa { size = 1M log = a.wlog } disk umfb { size = 1M log = a.wlog } }'
+refused "a pace that is given twice" 1:19 'serial ttyS0: pace is given twice' \
+	<<<'guest n1 { serial ttyS0 { transport = "pty,pace=off" pace = on } }'
 {
 	echo 'guest n1 { faults = {'
 	for i in {1..16}; do echo "\"eth0 drop bpf='1,6 0 0 $i'\","; done

@@ -144,12 +144,22 @@ static bool is_block(const char *word)
 	return !strcmp(word, "512") || !strcmp(word, "4096");
 }
 
+static bool is_engine(const char *word)
+{
+	return !strcmp(word, "uring") || !strcmp(word, "threads");
+}
+
 static bool is_serial(const char *word)
 {
 	return *word && strlen(word) <= SERIAL_LEN;
 }
 
 /* ---- serial ---- */
+
+static bool is_on_or_off(const char *word)
+{
+	return !strcmp(word, "on") || !strcmp(word, "off");
+}
 
 /* A descriptor of ours is none of the guest's: it has its consoles there. */
 static bool is_transport(const char *word)
@@ -175,34 +185,6 @@ static bool is_transport(const char *word)
 	return is;
 }
 
-/* ---- the file as a text ---- */
-
-int file_open_quote(const char *file)
-{
-	FILE *in = fopen(file, "re");
-	int c, line = 1, began = 0;
-	char quote = 0;
-
-	while (in && (c = getc(in)) != EOF) {
-		if (quote && c == '\\') {
-			c = getc(in);
-		} else if (quote) {
-			if (c == quote)
-				quote = 0;
-		} else if (c == '"' || c == '\'') {
-			quote = c;
-			began = line;
-		} else if (c == '#') {
-			while (c != '\n' && c != EOF)
-				c = getc(in);
-		}
-		line += c == '\n';
-	}
-	if (in)
-		fclose(in);
-	return quote ? began : 0;
-}
-
 /* ---- all of them ---- */
 
 static const struct {
@@ -218,6 +200,8 @@ static const struct {
 	{ "disk", "serial", is_serial, "at most 20 characters" },
 	{ "disk", "logical", is_block, "512 or 4096" },
 	{ "disk", "physical", is_block, "512 or 4096" },
+	{ "disk", "engine", is_engine, "uring or threads" },
+	{ "serial", "pace", is_on_or_off, "on or off" },
 	{ "serial", "transport", is_transport,
 	  "pty, null, or in quotes link,<path>, unix,<path> or tcp,<port>; ,pace=off may follow" },
 };

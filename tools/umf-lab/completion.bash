@@ -15,7 +15,7 @@ _umf_lab()
 		fi
 		case $word in
 		-f) [ "$verb" = events ] || skip=$word ;;
-		--file | -t | --timeout | --kernel | --run | --seed | --since) skip=$word ;;
+		--file | -t | --timeout | --kernel | --run | --seed | --since | --set) skip=$word ;;
 		-*) ;;
 		*) [ -z "$verb" ] && verb=$word || seen=$((seen + 1)) ;;
 		esac
@@ -25,15 +25,15 @@ _umf_lab()
 	-f | --file | --run) mapfile -t COMPREPLY < <(compgen -f -- "$cur") && return ;;
 	--kernel) mapfile -t COMPREPLY < <(compgen -W '6.12 7.3' -- "$cur") && return ;;
 	-t | --timeout) mapfile -t COMPREPLY < <(compgen -W '5s 30s 2m' -- "$cur") && return ;;
-	--seed | --since) return ;;
+	--seed | --since | --set) return ;;
 	esac
 	if [[ $cur == -* ]]; then
-		list='--file --timeout --kernel --run --seed --fresh --wipe --kill --lose --follow --since --no-kernel --xterm --iso --all --json --quiet --help --version'
+		list='--file --timeout --kernel --run --seed --set --overcommit --fresh --wipe --kill --lose --follow --since --no-kernel --xterm --svg --iso --all --json --quiet --help --version'
 	elif [ -z "$verb" ]; then
-		list='check up down status exec restart kill freeze thaw power events wait logs console snapshot rollback gdb pack unpack fault env'
+		list='check up down status graph exec restart kill freeze thaw power events wait logs console snapshot rollback gdb pack unpack fault env'
 	else
 		case $verb in
-		check | up | down | status) mapfile -t COMPREPLY < <(compgen -f -X '!*.lab' -- "$cur") && return ;;
+		check | up | down | status | graph) mapfile -t COMPREPLY < <(compgen -f -X '!*.lab' -- "$cur") && return ;;
 		exec | console | gdb) [ "$seen" -gt 0 ] || list=guests ;;
 		fault)
 			[ "$seen" -gt 0 ] || list='power guests'

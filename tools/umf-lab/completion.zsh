@@ -13,12 +13,12 @@ _umf_lab()
 	local -A opt_args
 
 	_arguments -C '(-f --file)'{-f,--file}'[lab file]:file:_files' '(-t --timeout)'{-t,--timeout}'[how long]:time:(5s 30s 2m)' \
-		'--kernel[line or path]:kernel:(6.12 7.3)' '--run[run folder]:folder:_files -/' '--seed[number]:seed:' --fresh \
-		--wipe --kill --lose --follow '--since[time]:time:(-30s)' --no-kernel --xterm --iso --all --json '(-q --quiet)'{-q,--quiet} --help --version \
-		'1:verb:(check up down status exec restart kill freeze thaw power events wait logs console snapshot rollback gdb pack unpack fault env)' '*::word:->words'
+		'--kernel[line or path]:kernel:(6.12 7.3)' '--run[run folder]:folder:_files -/' '--seed[number]:seed:' '*--set[variable of the lab file]:name=value:' --overcommit --fresh \
+		--wipe --kill --lose --follow '--since[time]:time:(-30s)' --no-kernel --xterm --svg --iso --all --json '(-q --quiet)'{-q,--quiet} --help --version \
+		'1:verb:(check up down status graph exec restart kill freeze thaw power events wait logs console snapshot rollback gdb pack unpack fault env)' '*::word:->words'
 	[[ $state == words ]] || return
 	case $line[1] in
-	check | up | down | status) _files -g '*.lab' ;;
+	check | up | down | status | graph) _files -g '*.lab' ;;
 	exec | console | gdb) (( CURRENT > 1 )) || _umf_lab_guests ;;
 	fault)
 		(( CURRENT > 1 )) || { compadd -- power; _umf_lab_guests }

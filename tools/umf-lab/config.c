@@ -22,9 +22,6 @@
 #include "../lib/xalloc.h"
 #include "lab.h"
 
-/* Put behind the file: at the top it is a word, in an open section it is not. */
-#define END_WORD	"end-of-file"
-
 static struct {
 	struct lab *lab;
 	struct guest_conf guest, defaults;
@@ -32,6 +29,7 @@ static struct {
 	struct serial serial;
 	struct disk disk;
 	struct strings links;	/* each as often as it is named */
+	struct strings logs;	/* of disks */
 	cfg_opt_t *seen[256];	/* options that were given, to find the second */
 	unsigned int nr_seen;
 } now;
@@ -60,48 +58,15 @@ struct guest_conf *lab_guest(struct lab *lab, const char *name)
 
 /* ---- what is wrong, and where ---- */
 
-/* Where in that line the word stands, from 1; 0: it does not. */
-static size_t find_column(const char *file, int nr, const char *word)
-{
-	FILE *in = word && *word ? fopen(file, "re") : NULL;
-	size_t size = 0, column = 0, len = word ? strlen(word) : 0;
-	char *line = NULL, *at;
-
-	while (in && nr > 0 && getline(&line, &size, in) >= 0) {
-		if (--nr)
-			continue;
-		for (at = line; !column && (at = strstr(at, word)); at++)
-			if ((at == line || !isalnum((unsigned char)at[-1])) &&
-			    !isalnum((unsigned char)at[len]))
-				column = at - line + 1;
-	}
-	free(line);
-	if (in)
-		fclose(in);
-	return column;
-}
-
-__attribute__((noreturn, format(printf, 3, 0)))
-static void wrong_at(int line, const char *word, const char *fmt, va_list ap)
-{
-	size_t column = find_column(now.lab->file, line, word);
-
-	fprintf(stderr, "%s:%d:", now.lab->file, line);
-	if (column)
-		fprintf(stderr, "%zu:", column);
-	fputc(' ', stderr);
-	vfprintf(stderr, fmt, ap);
-	fputc('\n', stderr);
-	exit(LAB_USAGE);
-}
-
 __attribute__((noreturn, format(printf, 3, 4)))
 static void wrong(cfg_t *cfg, const char *word, const char *fmt, ...)
 {
+	struct text_at at = text_find(cfg->line, word);
 	va_list ap;
 
 	va_start(ap, fmt);
-	wrong_at(cfg->line, word, fmt, ap);
+	text_say(&at, fmt, ap);
+	exit(LAB_USAGE);
 }
 
 /* libconfuse's own words name the word at fault in quotes. */
@@ -114,14 +79,6 @@ static void on_error(cfg_t *cfg, const char *fmt, va_list ap)
 	from = strchr(text, '\'');
 	if (from && strchr(from + 1, '\''))
 		word = xstrndup(from + 1, strchr(from + 1, '\'') - from - 1);
-	if (word && !strcmp(word, END_WORD)) {
-		cfg->line--;
-		wrong(cfg, NULL, "a } is missing before the end");
-	}
-	if (file_open_quote(now.lab->file)) {
-		cfg->line = file_open_quote(now.lab->file);
-		wrong(cfg, NULL, "a quote is not closed");
-	}
 	if (!strcmp(text, "unexpected token ','"))
 		wrong(cfg, NULL, "a value with a comma stands in quotes");
 	if (word && !strncmp(text, "no such option", 14))
@@ -133,45 +90,10 @@ static void on_error(cfg_t *cfg, const char *fmt, va_list ap)
 
 /* ---- values ---- */
 
-/* In a lab that was unpacked, files from elsewhere are where the map says. */
-static char *find_mapped(const char *said)
+/* What stands in a file is beside that file. */
+static char *absolute(cfg_t *cfg, const char *path)
 {
-	char *path = xasprintf("%s/umf-lab.map", now.lab->folder), *line = NULL;
-	char *found = NULL, *tab;
-	FILE *in = fopen(path, "re");
-	size_t size = 0;
-
-	while (in && !found && getline(&line, &size, in) >= 0) {
-		line[strcspn(line, "\n")] = '\0';
-		tab = strchr(line, '\t');
-		if (!tab)
-			continue;
-		*tab = '\0';
-		if (!strcmp(line, said))
-			found = xasprintf("%s/%s", now.lab->folder, tab + 1);
-	}
-	if (in)
-		fclose(in);
-	free(line);
-	free(path);
-	return found;
-}
-
-static char *absolute(const char *path)
-{
-	struct strings *said = &now.lab->said;
-	char *mapped = find_mapped(path);
-	size_t i;
-
-	for (i = 0; i < said->n && strcmp(said->s[i], path); i++)
-		;
-	if (i == said->n)
-		strings_add(said, xstrdup(path));
-	if (mapped)
-		return mapped;
-	if (*path == '/')
-		return xstrdup(path);
-	return xasprintf("%s/%s", now.lab->folder, path);
+	return said_find(now.lab, text_find(cfg->line, NULL).folder, path, NULL);
 }
 
 static bool is_there(const char *path)
@@ -191,13 +113,13 @@ static void need_file(cfg_t *cfg, const char *said, const char *path)
 		wrong(cfg, said, "%s: %s: is no file", said, path);
 }
 
-/* "6.12" or "7.3-smp": the line's kernel beside the tool. */
-static char *find_kernel(const char *said, bool in_file, char **why)
+/* "6.12" or "7.3-smp": the line's kernel beside the tool. @cfg: NULL on the command line. */
+static char *find_kernel(cfg_t *cfg, const char *said, char **why)
 {
 	char *path;
 
 	if (strchr(said, '/'))
-		path = in_file ? absolute(said) : realpath(said, NULL) ?: xstrdup(said);
+		path = cfg ? absolute(cfg, said) : realpath(said, NULL) ?: xstrdup(said);
 	else
 		path = beside_kernel(said);
 	*why = NULL;
@@ -275,7 +197,7 @@ static char *plain(cfg_t *cfg, const char *key, const char *value)
 
 static char *plain_path(cfg_t *cfg, const char *key, const char *value)
 {
-	char *path = absolute(value);
+	char *path = absolute(cfg, value);
 
 	if (strpbrk(path, ", \t\n\"'"))
 		wrong(cfg, value, "%s = '%s': %s: a kernel takes no path with blanks, commas or quotes",
@@ -309,6 +231,33 @@ static void forget_seen(cfg_t *cfg)
 }
 
 /* ---- the words ---- */
+
+/* Those that a driver takes as they are: where in now.nic and the like. */
+static const struct driver_word {
+	const char *section, *key;
+	void *at;
+	bool flag;
+} driver_words[] = {
+#define WORD_AT(section, word)	{ #section, #word, &now.section.word, false },
+#define FLAG_AT(section, word)	{ #section, #word, &now.section.word, true },
+	NIC_WORDS(WORD_AT) SERIAL_WORDS(WORD_AT) DISK_WORDS(WORD_AT) DISK_FLAGS(FLAG_AT)
+};
+
+static bool set_driver_word(cfg_t *cfg, const char *key, const char *value)
+{
+	const struct driver_word *word = driver_words;
+
+	for (; word < driver_words + sizeof(driver_words) / sizeof(*driver_words); word++) {
+		if (strcmp(word->section, cfg->name) || strcmp(word->key, key))
+			continue;
+		if (word->flag)
+			*(bool *)word->at = parse_bool(cfg, key, value);
+		else
+			*(char **)word->at = plain(cfg, key, value);
+		return true;
+	}
+	return false;
+}
 
 static bool set_top(cfg_t *cfg, const char *key, const char *value)
 {
@@ -354,7 +303,7 @@ static void set_guest(cfg_t *cfg, struct guest_conf *guest, const char *key,
 	char *why;
 
 	if (!strcmp(key, "kernel")) {
-		guest->kernel = find_kernel(value, true, &why);
+		guest->kernel = find_kernel(cfg, value, &why);
 		if (why)
 			wrong(cfg, value, "kernel = %s", why);
 		guest->kernel_said = xstrdup(value);
@@ -371,7 +320,7 @@ static void set_guest(cfg_t *cfg, struct guest_conf *guest, const char *key,
 			wrong(cfg, key, "append: must be one line");
 		guest->append = xstrdup(value);
 	} else if (!strcmp(key, "setup")) {
-		guest->setup = absolute(value);
+		guest->setup = absolute(cfg, value);
 		need_file(cfg, value, guest->setup);
 	} else if (!strcmp(key, "cpu")) {
 		uint64_t cpu;
@@ -406,10 +355,6 @@ static void set_nic(cfg_t *cfg, const char *key, const char *value)
 			wrong(cfg, value, "segment = %s: nobody made it; `segment %s {}` must stand above",
 			      value, value);
 		nic->segment = xstrdup(value);
-	} else if (!strcmp(key, "mac")) {
-		nic->mac = plain(cfg, key, value);
-	} else if (!strcmp(key, "mtu")) {
-		nic->mtu = plain(cfg, key, value);
 	} else if (!strcmp(key, "ip")) {
 		strings_add(&nic->ip, plain(cfg, key, value));
 	}
@@ -437,6 +382,24 @@ static void set_serial(cfg_t *cfg, const char *key, const char *value)
 	}
 }
 
+/* A write log is of one disk, and no other file of the run folder. */
+static void need_own_log(cfg_t *cfg, const char *value)
+{
+	size_t i;
+
+	if (!name_is_good(strrchr(value, '/') ? strrchr(value, '/') + 1 : value))
+		wrong(cfg, value, "log = '%s': letters, digits, - _ and . only, at most %d",
+		      value, NAME_LEN);
+	if (!strchr(value, '/') && strlen(value) > 4 &&
+	    !strcmp(value + strlen(value) - 4, ".log"))
+		wrong(cfg, value, "log = %s: .log is the ending of guests' logs; .wlog is free",
+		      value);
+	for (i = 0; i < now.logs.n; i++)
+		if (!strcmp(now.logs.s[i], now.disk.log))
+			wrong(cfg, value, "log = %s: is another disk's", value);
+	strings_add(&now.logs, xstrdup(now.disk.log));
+}
+
 static void set_disk(cfg_t *cfg, const char *key, const char *value)
 {
 	struct disk *disk = &now.disk;
@@ -449,25 +412,15 @@ static void set_disk(cfg_t *cfg, const char *key, const char *value)
 		need_file(cfg, value, disk->backing);
 	} else if (!strcmp(key, "size")) {
 		disk->size = parse_size(cfg, key, value);
-	} else if (!strcmp(key, "cache")) {
-		disk->cache = plain(cfg, key, value);
-	} else if (!strcmp(key, "order")) {
-		disk->order = plain(cfg, key, value);
-	} else if (!strcmp(key, "serial")) {
-		disk->serial = plain(cfg, key, value);
-	} else if (!strcmp(key, "logical")) {
-		disk->logical = plain(cfg, key, value);
-	} else if (!strcmp(key, "physical")) {
-		disk->physical = plain(cfg, key, value);
+	} else if (!strcmp(key, "log")) {
+		disk->log = strchr(value, '/') ? plain_path(cfg, key, value) :
+						 plain(cfg, key, value);
+		need_own_log(cfg, value);
 	} else if (!strcmp(key, "format")) {
 		disk->cow = !strcmp(value, "cow");
 		disk->raw = !strcmp(value, "raw");
 		if (!disk->cow && !disk->raw)
 			wrong(cfg, key, "format = %s: must be raw or cow", value);
-	} else if (!strcmp(key, "shared")) {
-		disk->shared = parse_bool(cfg, key, value);
-	} else if (!strcmp(key, "ro")) {
-		disk->ro = parse_bool(cfg, key, value);
 	}
 	if (!strcmp(key, "image") && !*value)
 		wrong(cfg, key, "image: is empty");
@@ -485,6 +438,8 @@ static int on_value(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
 	only_once(cfg, opt);
 	if (what)
 		wrong(cfg, value, "%s = %s: must be %s", opt->name, value, what);
+	if (set_driver_word(cfg, opt->name, value))
+		return 0;
 	for (i = 0; i < sizeof(sets) / sizeof(*sets); i++)
 		if (!strcmp(cfg->name, sets[i].section)) {
 			sets[i].set(cfg, opt->name, value);
@@ -588,6 +543,8 @@ static int end_serial(cfg_t *parent, cfg_opt_t *opt)
 	if (!now.serial.link == !now.serial.transport)
 		wrong(cfg, cfg->title, "serial %s: either link = or transport =",
 		      cfg->title);
+	if (now.serial.pace && now.serial.transport && strstr(now.serial.transport, ",pace="))
+		wrong(cfg, cfg->title, "serial %s: pace is given twice", cfg->title);
 	now.serial.name = xstrdup(cfg->title);
 	forget_seen(cfg);
 	TAKE(now.guest.serial, now.guest.nr_serials, now.serial);
@@ -622,6 +579,10 @@ static int end_disk(cfg_t *parent, cfg_opt_t *opt)
 		      cfg->title, disk->image);
 	if (disk->cow && disk->image && is_there(disk->image) && !is_cow(disk->image))
 		wrong(cfg, cfg->title, "disk %s: %s is no COW file", cfg->title, disk->image);
+	if (disk->log && (disk->ro || disk->shared))
+		wrong(cfg, cfg->title, "disk %s: log = does not go with %s", cfg->title,
+		      disk->ro ? "ro: nothing is written" :
+				 "shared: what others write is not in it");
 	disk->raw = !disk->cow && !disk->backing;
 	disk->name = xstrdup(cfg->title);
 	forget_seen(cfg);
@@ -651,6 +612,7 @@ static int end_guest(cfg_t *parent, cfg_opt_t *opt)
 /* ---- the file ---- */
 
 #define VALUE(name)	CFG_STR_CB(name, NULL, CFGF_NODEFAULT, on_value)
+#define WORD_VALUE(section, word)	VALUE(#word),
 #define VALUES(name)	CFG_STR_LIST_CB(name, NULL, CFGF_NODEFAULT, on_value)
 #define SECTION(name, opts) \
 	CFG_SEC(name, opts, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES)
@@ -658,17 +620,16 @@ static int end_guest(cfg_t *parent, cfg_opt_t *opt)
 	VALUE("append"), VALUE("setup"), VALUE("cpu"), VALUES("faults")
 
 static cfg_opt_t nic_opts[] = {
-	VALUE("segment"), VALUE("mac"), VALUE("mtu"), VALUES("ip"), CFG_END()
+	VALUE("segment"), NIC_WORDS(WORD_VALUE) VALUES("ip"), CFG_END()
 };
 
 static cfg_opt_t serial_opts[] = {
-	VALUE("link"), VALUE("transport"), CFG_END()
+	VALUE("link"), VALUE("transport"), SERIAL_WORDS(WORD_VALUE) CFG_END()
 };
 
 static cfg_opt_t disk_opts[] = {
-	VALUE("image"), VALUE("backing"), VALUE("size"), VALUE("cache"),
-	VALUE("order"), VALUE("serial"), VALUE("logical"), VALUE("shared"),
-	VALUE("physical"), VALUE("format"), VALUE("ro"), CFG_END()
+	VALUE("image"), VALUE("backing"), VALUE("size"), VALUE("format"), VALUE("log"),
+	DISK_WORDS(WORD_VALUE) DISK_FLAGS(WORD_VALUE) CFG_END()
 };
 
 static cfg_opt_t guest_opts[] = {
@@ -681,7 +642,7 @@ static cfg_opt_t segment_opts[] = { CFG_END() };
 static cfg_opt_t lab_opts[] = {
 	VALUE("name"), VALUE("seed"), VALUE("fencing"), GUEST_VALUES,
 	SECTION("segment", segment_opts), SECTION("guest", guest_opts),
-	CFG_STR(END_WORD, NULL, CFGF_NODEFAULT), CFG_END()
+	CFG_END()
 };
 
 /* What neither the guest nor the top of the file says. */
@@ -695,7 +656,7 @@ static void fill_in(struct guest_conf *guest, const char *kernel)
 		guest->kernel = all->kernel;
 		guest->kernel_said = all->kernel_said;
 	} else if (!guest->kernel) {
-		guest->kernel = find_kernel(kernel, false, &why);
+		guest->kernel = find_kernel(NULL, kernel, &why);
 		guest->kernel_said = xstrdup(kernel);
 		if (why)
 			die(LAB_USAGE, "%s: guest %s: kernel %s", now.lab->file,
@@ -717,39 +678,18 @@ static void fill_in(struct guest_conf *guest, const char *kernel)
 		strings_add(&guest->fault, xstrdup(all->fault.s[i]));
 }
 
-static FILE *open_text(const char *path)
-{
-	static char *text;
-	char *line = NULL;
-	size_t size = 0, len;
-	FILE *in = fopen(path, "re"), *out;
-
-	if (!in)
-		return NULL;
-	out = open_memstream(&text, &len);
-	while (getline(&line, &size, in) >= 0) {
-		fputs(line, out);
-		if (!strchr(line, '\n'))
-			fputc('\n', out);
-	}
-	fputs(END_WORD " = 1\n", out);
-	if (ferror(in) || fclose(out) || fclose(in))
-		return NULL;
-	free(line);
-	return fmemopen(text, len, "r");
-}
-
 void config_read(struct lab *lab, const char *file, const char *kernel)
 {
+	const char *text;
 	cfg_t *cfg;
-	FILE *in;
 	char *copy;
 	size_t i;
 
-	in = open_text(file);
-	if (!in)
-		die(LAB_USAGE, "%s: %m", file);
 	place_file(lab, file);
+	var_read_packed(lab->folder);
+	text = expand_file(lab, file);
+	if (var_unused())
+		die(LAB_USAGE, "--set %s: nothing in %s uses it", var_unused(), file);
 	now.lab = lab;
 	lab->kernel = xstrdup(kernel);
 	now.guest.cpu = -1;
@@ -761,10 +701,8 @@ void config_read(struct lab *lab, const char *file, const char *kernel)
 	cfg_set_validate_func(cfg, "guest|nic", end_nic);
 	cfg_set_validate_func(cfg, "guest|serial", end_serial);
 	cfg_set_validate_func(cfg, "guest|disk", end_disk);
-	cfg->filename = strdup(file);
-	if (cfg_parse_fp(cfg, in) != CFG_SUCCESS)
+	if (cfg_parse_buf(cfg, text) != CFG_SUCCESS)
 		die(LAB_USAGE, "%s: is no lab file", file);
-	fclose(in);
 	cfg_free(cfg);
 
 	if (!lab->nr_guests)

@@ -4,6 +4,7 @@
 #define __UMF_LAB_H
 
 #include <signal.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -33,9 +34,23 @@ struct strings {
 
 /* ---- config.c: the lab file ---- */
 
+/*
+ * What the drivers take as it is: "<word>=<value>", and flags, which are there or
+ * not. config.c reads these lists, check.c has what the values may be, record.c and
+ * start.c write them.
+ */
+#define NIC_WORDS(X)	X(nic, mac) X(nic, mtu)
+#define SERIAL_WORDS(X)	X(serial, pace)
+#define DISK_WORDS(X)	X(disk, cache) X(disk, order) X(disk, serial) X(disk, logical) \
+			X(disk, physical) X(disk, engine)
+#define DISK_FLAGS(X)	X(disk, shared) X(disk, ro) X(disk, direct)
+#define WORD_MEMBER(section, word)	char *word;
+#define FLAG_MEMBER(section, word)	bool word;
+
 struct nic {
 	char *name;		/* eth0 */
-	char *segment, *mac, *mtu;
+	char *segment;
+	NIC_WORDS(WORD_MEMBER)
 	struct strings ip;	/* <address>/<length>[:<gateway>] */
 };
 
@@ -43,6 +58,7 @@ struct serial {
 	char *name;		/* ttyS0 */
 	char *link;		/* a name, or NULL and */
 	char *transport;	/* what the driver takes: pty, null, tcp,<port>, … */
+	SERIAL_WORDS(WORD_MEMBER)
 };
 
 struct disk {
@@ -50,8 +66,9 @@ struct disk {
 	char *image, *backing;	/* absolute paths, or NULL */
 	bool in_run;		/* the image is named without a folder and made */
 	uint64_t size;		/* the image is made when it is not there */
-	char *cache, *order, *serial, *logical, *physical;
-	bool shared, ro;
+	char *log;		/* a path; without a folder: in the run folder */
+	DISK_WORDS(WORD_MEMBER)
+	DISK_FLAGS(FLAG_MEMBER)
 	bool cow, raw;		/* format =; neither: not said */
 };
 
@@ -91,7 +108,8 @@ struct lab {
 	char *file;		/* as given, for messages */
 	char *live;		/* the live folder; place.c */
 	bool seeded;
-	struct strings said;	/* paths in the file, as said */
+	struct strings said;	/* paths in the file, as the file says them … */
+	struct strings found;	/* … and where each is */
 	bool recorded;		/* read from a record, not from a lab file */
 	bool up;		/* there is a live folder */
 	bool damaged;		/* … whose record cannot be read */
@@ -106,6 +124,56 @@ struct guest_conf *lab_guest(struct lab *lab, const char *name);
 /* Is @name fit for files, sockets and command lines? */
 bool name_is_good(const char *name);
 
+/* ---- expand.c, text.c: the lab file as libconfuse has it ---- */
+
+/* The flat text; ends the tool if a file, a variable or a range is wrong. */
+const char *expand_file(struct lab *lab, const char *path);
+
+/* Where something stands that the user wrote. */
+struct text_at {
+	const char *file;	/* as in messages */
+	int line;
+	size_t column;		/* from 1; 0: not known */
+	const char *guest;	/* of a range, or NULL */
+	const char *folder;	/* of the file, for said_find() */
+	const char *from;	/* the file that includes it, or NULL */
+	int from_line;
+};
+
+/* Where that line of the flat text, and @word (NULL: none) in it, comes from. */
+struct text_at text_find(int line, const char *word);
+/* The one line that tells what is wrong. */
+__attribute__((format(printf, 2, 0)))
+void text_say(const struct text_at *at, const char *fmt, va_list ap);
+
+/* ---- var.c: variables of the lab file ---- */
+
+#define VAR_NUMBER	"n"	/* not one of them, but a guest's number */
+
+bool var_name_is_good(const char *name);
+/* "<name>=<value>" of the command line; ends the tool if it is none. */
+void var_give(const char *text);
+bool var_given(void);
+/* A name that was given, and that nothing uses; NULL: there is none. */
+const char *var_unused(void);
+/* Nothing, if it has a value already; @file's `set` at "<file>:<line>" @where. */
+void var_set(const char *name, const char *value, const void *file, const char *where);
+/* The file whose `set` gave the value, and where; NULL: none did. */
+const void *var_owner(const char *name, const char **where);
+/* Of that, or of env:NAME; NULL: it has none, and var_wrong() says why. */
+const char *var_value(const char *name);
+const char *var_wrong(const char *name);
+/* umf-lab.set, beside a lab file that was packed. */
+void var_read_packed(const char *folder);
+bool var_write_packed(FILE *out);
+
+/* ---- said.c: paths in the lab file ---- */
+
+/* The folder of a path, both as said; "": the lab file's own. */
+char *said_folder(const char *said);
+/* Where it is that a file in @folder calls @path; and as the lab file would say it in *@as. */
+char *said_find(struct lab *lab, const char *folder, const char *path, char **as);
+
 /* ---- quote.c ---- */
 
 /* As one word of a shell. */
@@ -117,8 +185,6 @@ FILE *quote_run(const char *before, const char *word, const char *behind);
 
 /* NULL: it is good, or of no such kind; else what it must be. */
 const char *word_wrong(const char *section, const char *key, const char *word);
-/* The line where a quote begins that is not closed; 0: there is none. */
-int file_open_quote(const char *file);
 /* "<address>/<length>" of an ip =, as the kernel writes it; NULL: it is none. */
 char *word_address(const char *word);
 
@@ -285,6 +351,9 @@ bool start_images(const struct lab *lab, const struct guest_conf *guest);
 /* Starts it on that CPU (-1: any); false, and a line, if it cannot be. */
 bool start_guest(const struct lab *lab, const struct guest_conf *guest, int cpu,
 		 uint64_t seed);
+/* The file that the disk's data is written to, or read from. */
+char *start_image(const struct lab *lab, const struct guest_conf *guest,
+		  const struct disk *disk);
 /* The files that guests write and that are there, each once. */
 void start_files(const struct lab *lab, struct strings *files);
 /* Is that a file that a guest writes, or `up` makes? */
@@ -294,6 +363,11 @@ void start_claim(struct lab *lab);
 int start_cpu(const struct guest_conf *guest, size_t turn);
 /* Is it within what a kernel's command line has room for? False, and a line. */
 bool start_fits(const struct lab *lab, const struct guest_conf *guest);
+
+/* ---- memory.c ---- */
+
+/* Has the host as much as the guests may use? False, and a line that ends with @what_then. */
+bool memory_fits(const struct lab *lab, const char *what_then);
 
 /* ---- setup.c ---- */
 
@@ -415,7 +489,7 @@ int verify_guest(const struct lab *lab, const struct guest_conf *guest,
 /* ---- up.c, exec.c, … : verbs ---- */
 
 struct options {
-	bool json, wipe, fresh, kill, lose, quiet, follow, xterm, iso, all, no_kernel;
+	bool json, wipe, fresh, kill, lose, quiet, follow, xterm, iso, all, svg, overcommit, no_kernel;
 	const char *since;
 	bool timed;
 	uint64_t timeout;	/* ns */
@@ -449,6 +523,7 @@ int console_verb(struct lab *lab, const struct options *opt, char **args);
 int snapshot_verb(struct lab *lab, const struct options *opt, char **args);
 int rollback_verb(struct lab *lab, const struct options *opt, char **args);
 int gdb_verb(struct lab *lab, const struct options *opt, char **args);
+int graph_verb(struct lab *lab, const struct options *opt, char **args);
 int pack_verb(struct lab *lab, const struct options *opt, char **args);
 int unpack_verb(struct lab *lab, const struct options *opt, char **args);
 

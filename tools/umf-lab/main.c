@@ -59,14 +59,15 @@ static int check_verb(struct lab *lab, const struct options *opt, char **args)
 	for (i = 0; i < lab->nr_guests; i++)
 		if (!start_fits(lab, &lab->guest[i]))
 			return LAB_USAGE;
+	memory_fits(lab, "up takes --overcommit then");
 	if (!opt->quiet)
 		printf("%s: lab %s, %zu guests, %zu segments\n", lab->file,
 		       lab->name, lab->nr_guests, lab->segment.n);
 	return LAB_DONE;
 }
 
-/* What a verb goes by: the lab file as it is, or the record of the lab that is up. */
-enum source { NOTHING, LAB_FILE, RECORD };
+/* What a verb goes by: the lab file as it is, or the record of the lab that is up, if it is. */
+enum source { NOTHING, LAB_FILE, RECORD, RECORD_OR_FILE };
 
 static const struct verb {
 	const char *name;
@@ -83,6 +84,8 @@ static const struct verb {
 	  "powers them off, or kills those that do not" },
 	{ "status", status_verb, RECORD, true, "[<file>]",
 	  "one line a guest" },
+	{ "graph", graph_verb, RECORD_OR_FILE, true, "[--svg] [<file>]",
+	  "the lab as a picture, in DOT or as SVG" },
 	{ "exec", exec_verb, RECORD, false, "<guest> <command>...",
 	  "runs a command in a guest" },
 	{ "restart", restart_verb, RECORD, false, "[<guest>...]",
@@ -138,7 +141,9 @@ static void help(void)
 	       "  --kernel K        of guests that name none: a line, as 6.12, or a path\n"
 	       "  --run FOLDER      the run folder; else the lab file's name and .run\n"
 	       "  --seed N          up: instead of the lab file's\n"
+	       "  --set NAME=VALUE  ${NAME} in the lab file; may be given several times\n"
 	       "  --fresh           up: with new deltas and images\n"
+	       "  --overcommit      up: even if the guests' memory is more than the host has\n"
 	       "  --wipe            down: removes the run folder\n"
 	       "  --kill            down, restart: at once\n"
 	       "  --lose            freeze: what is sent to the guest is lost, not kept\n"
@@ -146,6 +151,7 @@ static void help(void)
 	       "  --since T         events: from T after up on, as 12.5; the last T: -30s\n"
 	       "  --no-kernel       events: without what kernels say\n"
 	       "  --iso             pack: an ISO image, by xorriso\n"
+	       "  --svg             graph: as SVG, by dot\n"
 	       "  --xterm           console: in a window of its own\n"
 	       "  --all             down, status: every lab of yours that is up, from any folder\n"
 	       "  --json            status, events as JSON\n"
@@ -156,9 +162,9 @@ static void help(void)
 	       "time, 125 the guest does not run. The manual has the rest: man " NAME "\n");
 }
 
-enum { OPT_JSON = 256, OPT_FILE, OPT_RUN, OPT_KERNEL, OPT_SEED, OPT_FRESH, OPT_WIPE,
-       OPT_KILL, OPT_LOSE, OPT_FOLLOW, OPT_XTERM, OPT_ISO, OPT_ALL,
-       OPT_SINCE, OPT_NO_KERNEL,
+enum { OPT_JSON = 256, OPT_FILE, OPT_RUN, OPT_KERNEL, OPT_SEED, OPT_SET, OPT_OVERCOMMIT,
+       OPT_FRESH, OPT_WIPE, OPT_KILL, OPT_LOSE, OPT_FOLLOW, OPT_XTERM, OPT_SVG, OPT_ISO,
+       OPT_ALL, OPT_SINCE, OPT_NO_KERNEL,
        OPT_VERSION };
 
 static const struct option options[] = {
@@ -167,6 +173,8 @@ static const struct option options[] = {
 	{ "kernel", required_argument, NULL, OPT_KERNEL },
 	{ "run", required_argument, NULL, OPT_RUN },
 	{ "seed", required_argument, NULL, OPT_SEED },
+	{ "set", required_argument, NULL, OPT_SET },
+	{ "overcommit", no_argument, NULL, OPT_OVERCOMMIT },
 	{ "fresh", no_argument, NULL, OPT_FRESH },
 	{ "wipe", no_argument, NULL, OPT_WIPE },
 	{ "kill", no_argument, NULL, OPT_KILL },
@@ -175,6 +183,7 @@ static const struct option options[] = {
 	{ "since", required_argument, NULL, OPT_SINCE },
 	{ "no-kernel", no_argument, NULL, OPT_NO_KERNEL },
 	{ "iso", no_argument, NULL, OPT_ISO },
+	{ "svg", no_argument, NULL, OPT_SVG },
 	{ "xterm", no_argument, NULL, OPT_XTERM },
 	{ "all", no_argument, NULL, OPT_ALL },
 	{ "json", no_argument, NULL, OPT_JSON },
@@ -225,6 +234,12 @@ static int parse_options(struct options *opt, const struct verb *verb, int argc,
 				    optarg);
 			opt->seeded = true;
 			break;
+		case OPT_SET:
+			var_give(optarg);
+			break;
+		case OPT_OVERCOMMIT:
+			opt->overcommit = true;
+			break;
 		case OPT_FRESH:
 			opt->fresh = true;
 			break;
@@ -248,6 +263,9 @@ static int parse_options(struct options *opt, const struct verb *verb, int argc,
 			break;
 		case OPT_ISO:
 			opt->iso = true;
+			break;
+		case OPT_SVG:
+			opt->svg = true;
 			break;
 		case OPT_XTERM:
 			opt->xterm = true;
@@ -286,16 +304,30 @@ static void take_environment(void)
 	kernel = kernel ?: getenv("UMF_LAB_KERNEL");
 }
 
+static void need_no_values(const char *why)
+{
+	if (var_given())
+		die(LAB_USAGE, "--set is for the lab file, not for this verb, %s", why);
+}
+
 static void find_lab(struct lab *lab, const struct options *opt, enum source source)
 {
+	struct lab there = { 0 };
 	size_t n;
 
 	if (opt->all && (file || run))
 		die(LAB_USAGE, "--all is for all labs; %s names one", file ?: run);
-	if (source == NOTHING || opt->all)
+	if (source == NOTHING || opt->all) {
+		need_no_values("which reads no lab file");
 		return;
+	}
 	take_environment();
+	if (source == RECORD_OR_FILE) {
+		lab_find(&there, file, run);
+		source = there.up ? RECORD : LAB_FILE;
+	}
 	if (source == RECORD) {
+		need_no_values("which goes by the record of the lab that is up");
 		lab_find(lab, file, run);
 		lab->kernel = lab->kernel ?: xstrdup(kernel ?: "6.12");
 		return;
@@ -331,11 +363,11 @@ int main(int argc, char **argv)
 	if (verb->takes_file && *args && !file)
 		file = *args++;
 	if (verb->takes_file && *args && **args == '-') {
-		argc = 1;
+		args--;	/* getopt does not look at the first one */
+		argc = 0;
 		while (args[argc])
 			argc++;
 		optind = 1;
-		args--;
 		args += parse_options(&opt, verb, argc, args);
 	}
 	if (opt.all && verb->run != down_verb && verb->run != status_verb)

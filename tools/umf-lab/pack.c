@@ -6,6 +6,7 @@
  *	<lab>/<lab file>	and what it names below its own folder, in place
  *	<lab>/umf-lab.map	what it names elsewhere: "<as said>\t<where it is now>"
  *	<lab>/files/		that
+ *	<lab>/umf-lab.set	what it was given by --set and ${env:...}: var.c
  *	<lab>/<…>.run/		deltas and images that were made
  *	<lab>/umf/		bin/ lib/ rootfs/ <line>/linux, as the tool looks for them
  *
@@ -104,9 +105,7 @@ static void put_paths(struct pack *pack)
 	size_t i;
 
 	for (i = 0; i < lab->said.n; i++) {
-		const char *said = lab->said.s[i];
-		char *file = *said == '/' ? xstrdup(said) :
-			     xasprintf("%s/%s", lab->folder, said);
+		const char *said = lab->said.s[i], *file = lab->found.s[i];
 
 		if (access(file, F_OK))
 			;	/* up makes it */
@@ -114,8 +113,17 @@ static void put_paths(struct pack *pack)
 			free(put_elsewhere(pack, said, file));
 		else
 			put(pack, file, said);
-		free(file);
 	}
+}
+
+static void write_variables(struct pack *pack)
+{
+	char *path = xasprintf("%s/umf-lab.set", pack->top);
+	FILE *out = fopen(path, "we");
+
+	if (!out || !var_write_packed(out) || fclose(out))
+		die(LAB_FAILED, "%s: %m", path);
+	free(path);
 }
 
 static void put_run(struct pack *pack, const char *base)
@@ -249,6 +257,7 @@ static void stage(struct pack *pack, const struct lab *lab)
 	free(path);
 	write_script(pack, file);
 	put_paths(pack);
+	write_variables(pack);
 	base = xstrdup(file);
 	if (strrchr(base, '.') && strrchr(base, '.') != base)
 		*strrchr(base, '.') = '\0';

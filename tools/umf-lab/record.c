@@ -34,28 +34,28 @@ struct field {
 
 #define FIELD(type, member, what) \
 	{ .name = #member, .kind = what, .at = offsetof(struct type, member) }
+#define WORD_FIELD(section, word)	FIELD(section, word, STRING),
+#define FLAG_FIELD(section, word)	FIELD(section, word, FLAG),
 #define ARRAY(type, member, nr, part, of) \
 	{ .name = #member, .kind = PARTS, .at = offsetof(struct type, member), \
 	  .nr_at = offsetof(struct type, nr), .size = sizeof(struct part), .fields = of }
 
 static const struct field nic_fields[] = {
 	FIELD(nic, name, STRING), FIELD(nic, segment, STRING),
-	FIELD(nic, mac, STRING), FIELD(nic, mtu, STRING), FIELD(nic, ip, LIST), { }
+	NIC_WORDS(WORD_FIELD) FIELD(nic, ip, LIST), { }
 };
 
 static const struct field serial_fields[] = {
 	FIELD(serial, name, STRING), FIELD(serial, link, STRING),
-	FIELD(serial, transport, STRING), { }
+	FIELD(serial, transport, STRING), SERIAL_WORDS(WORD_FIELD) { }
 };
 
 static const struct field disk_fields[] = {
 	FIELD(disk, name, STRING), FIELD(disk, image, STRING),
 	FIELD(disk, backing, STRING), FIELD(disk, in_run, FLAG),
-	FIELD(disk, size, BIG), FIELD(disk, cache, STRING),
-	FIELD(disk, order, STRING), FIELD(disk, serial, STRING),
-	FIELD(disk, logical, STRING), FIELD(disk, physical, STRING),
-	FIELD(disk, shared, FLAG), FIELD(disk, ro, FLAG),
-	FIELD(disk, cow, FLAG), FIELD(disk, raw, FLAG), { }
+	FIELD(disk, size, BIG), FIELD(disk, log, STRING),
+	DISK_WORDS(WORD_FIELD) DISK_FLAGS(FLAG_FIELD) FIELD(disk, cow, FLAG),
+	FIELD(disk, raw, FLAG), { }
 };
 
 static const struct field guest_fields[] = {
@@ -224,7 +224,8 @@ static bool read_field(const struct field *field, const json_t *value, char *to)
 		return !value || json_is_string(value);
 	case FLAG:
 		*(bool *)at = json_is_true(value);
-		return json_is_boolean(value);
+		/* an older record has fewer */
+		return !value || json_is_boolean(value);
 	case NUMBER:
 		*(int *)at = json_integer_value(value);
 		return json_is_integer(value);

@@ -49,8 +49,8 @@ static int nr_fifos(const struct lab *lab)
 
 /* ---- images ---- */
 
-static char *image_path(const struct lab *lab, const struct guest_conf *guest,
-			const struct disk *disk)
+char *start_image(const struct lab *lab, const struct guest_conf *guest,
+		  const struct disk *disk)
 {
 	if (disk->image && disk->size && disk->in_run)
 		return xasprintf("%s%s", lab->run, strrchr(disk->image, '/'));
@@ -58,6 +58,14 @@ static char *image_path(const struct lab *lab, const struct guest_conf *guest,
 		return xstrdup(disk->image);
 	return xasprintf("%s/%s-%s.%s", lab->run, guest->name, disk->name,
 			 disk->backing ? "cow" : "img");
+}
+
+/* NULL: the disk has no write log. */
+static char *log_path(const struct lab *lab, const struct disk *disk)
+{
+	if (!disk->log || strchr(disk->log, '/'))
+		return disk->log ? xstrdup(disk->log) : NULL;
+	return xasprintf("%s/%s", lab->run, disk->log);
 }
 
 /* @all: those that are not there yet, too. */
@@ -83,10 +91,13 @@ static void list_files(const struct lab *lab, struct strings *files, bool all)
 		if (guest->rootfs_disk)
 			add_file(files, xasprintf("%s/%s.root.cow", lab->run,
 						  guest->name), all);
-		for (i = 0; i < guest->nr_disks; i++)
+		for (i = 0; i < guest->nr_disks; i++) {
 			if (!guest->disk[i].ro || (all && guest->disk[i].size))
-				add_file(files, image_path(lab, guest,
-							   &guest->disk[i]), all);
+				add_file(files, start_image(lab, guest,
+							    &guest->disk[i]), all);
+			if (guest->disk[i].log)
+				add_file(files, log_path(lab, &guest->disk[i]), all);
+		}
 	}
 }
 
@@ -144,7 +155,7 @@ bool start_images(const struct lab *lab, const struct guest_conf *guest)
 	for (i = 0; i < guest->nr_disks && ok; i++) {
 		if (!guest->disk[i].size)
 			continue;
-		path = image_path(lab, guest, &guest->disk[i]);
+		path = start_image(lab, guest, &guest->disk[i]);
 		ok = make_image(path, guest->disk[i].size);
 		free(path);
 	}
@@ -153,12 +164,29 @@ bool start_images(const struct lab *lab, const struct guest_conf *guest)
 
 /* ---- the command line ---- */
 
+static void put_flag(FILE *out, const char *word, bool is)
+{
+	if (is)
+		fprintf(out, ",%s", word);
+}
+
+static void put_word(FILE *out, const char *word, const char *value)
+{
+	if (value)
+		fprintf(out, ",%s=%s", word, value);
+}
+
+/* For the lists in lab.h: of a section of that name, to `out`. */
+#define ADD_FLAG(section, word)	put_flag(out, #word, (section)->word);
+#define ADD_WORD(section, word)	put_word(out, #word, (section)->word);
+
 #define ADD(words, ...) strings_add(words, xasprintf(__VA_ARGS__))
 
 static void add_disk(const struct lab *lab, const struct guest_conf *guest,
 		     const struct disk *disk, struct strings *words)
 {
-	char *path = image_path(lab, guest, disk), *text = NULL;
+	char *path = start_image(lab, guest, disk), *text = NULL;
+	char *log = log_path(lab, disk);
 	size_t len;
 	FILE *out = open_memstream(&text, &len);
 
@@ -167,21 +195,12 @@ static void add_disk(const struct lab *lab, const struct guest_conf *guest,
 		fprintf(out, ",backing=%s", disk->backing);
 	if (disk->raw)
 		fprintf(out, ",raw");
-	if (disk->ro)
-		fprintf(out, ",ro");
-	if (disk->shared)
-		fprintf(out, ",shared");
-	if (disk->order)
-		fprintf(out, ",order=%s", disk->order);
-	if (disk->cache)
-		fprintf(out, ",cache=%s", disk->cache);
-	if (disk->serial)
-		fprintf(out, ",serial=%s", disk->serial);
-	if (disk->logical)
-		fprintf(out, ",logical=%s", disk->logical);
-	if (disk->physical)
-		fprintf(out, ",physical=%s", disk->physical);
+	if (log)
+		fprintf(out, ",log=%s", log);
+	DISK_FLAGS(ADD_FLAG)
+	DISK_WORDS(ADD_WORD)
 	fclose(out);
+	free(log);
 	strings_add(words, text);
 	free(path);
 }
@@ -189,13 +208,32 @@ static void add_disk(const struct lab *lab, const struct guest_conf *guest,
 static void add_nic(const struct lab *lab, const struct nic *nic,
 		    struct strings *words)
 {
-	size_t i;
+	char *text = NULL;
+	size_t i, len;
+	FILE *out = open_memstream(&text, &len);
 
-	ADD(words, "%s=switch,%s/seg/%s%s%s%s%s", nic->name, lab->live,
-	    nic->segment, nic->mac ? ",mac=" : "", nic->mac ?: "",
-	    nic->mtu ? ",mtu=" : "", nic->mtu ?: "");
+	fprintf(out, "%s=switch,%s/seg/%s", nic->name, lab->live, nic->segment);
+	NIC_WORDS(ADD_WORD)
+	fclose(out);
+	strings_add(words, text);
 	for (i = 0; i < nic->ip.n; i++)
 		ADD(words, "ip=%s:%s", nic->name, nic->ip.s[i]);
+}
+
+static void add_serial(const struct lab *lab, const struct serial *serial,
+		       struct strings *words)
+{
+	char *text = NULL;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+
+	if (serial->link)
+		fprintf(out, "%s=link,%s/link/%s", serial->name, lab->live, serial->link);
+	else
+		fprintf(out, "%s=%s", serial->name, serial->transport);
+	SERIAL_WORDS(ADD_WORD)
+	fclose(out);
+	strings_add(words, text);
 }
 
 /* The kernel itself tells what it knows; most labs have one. */
@@ -298,14 +336,8 @@ static void make_words(const struct lab *lab, const struct guest_conf *guest,
 	}
 	for (i = 0; i < guest->nr_nics; i++)
 		add_nic(lab, &guest->nic[i], words);
-	for (i = 0; i < guest->nr_serials; i++) {
-		if (guest->serial[i].link)
-			ADD(words, "%s=link,%s/link/%s", guest->serial[i].name,
-			    lab->live, guest->serial[i].link);
-		else
-			ADD(words, "%s=%s", guest->serial[i].name,
-			    guest->serial[i].transport);
-	}
+	for (i = 0; i < guest->nr_serials; i++)
+		add_serial(lab, &guest->serial[i], words);
 	for (i = 0; i < guest->nr_disks; i++)
 		add_disk(lab, guest, &guest->disk[i], words);
 	add_faults(guest, seed, words);

@@ -322,6 +322,8 @@ int up_verb(struct lab *lab, const struct options *opt, char **args)
 		die(LAB_USAGE, "%s: up takes no more words", *args);
 	lab_lock(lab, "up");
 	lab_need_ended(lab);
+	if (!opt->overcommit && !memory_fits(lab, "--overcommit starts them all the same"))
+		return LAB_FAILED;
 	lab->seed = lab_seed(lab, opt);
 	made = make_lab(lab, opt);
 	if (made) {
