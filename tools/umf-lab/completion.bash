@@ -32,7 +32,8 @@ _umf_lab()
 	else
 		case $verb in
 		check | up | down | status) mapfile -t COMPREPLY < <(compgen -f -X '!*.lab' -- "$cur") && return ;;
-		exec | console | gdb | fault) [ "$seen" -gt 0 ] || list=guests ;;
+		exec) [ "$seen" -gt 0 ] || list='all guests' ;;
+		console | gdb | fault) [ "$seen" -gt 0 ] || list=guests ;;
 		restart | kill | freeze | thaw | logs) list=guests ;;
 		snapshot | rollback) list=$("${COMP_WORDS[0]}" "${file[@]}" snapshot 2>/dev/null) ;;
 		pack | unpack) mapfile -t COMPREPLY < <(compgen -f -- "$cur") && return ;;

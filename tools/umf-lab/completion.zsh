@@ -19,7 +19,8 @@ _umf_lab()
 	[[ $state == words ]] || return
 	case $line[1] in
 	check | up | down | status) _files -g '*.lab' ;;
-	exec | console | gdb | fault) (( CURRENT > 1 )) || _umf_lab_guests ;;
+	exec) (( CURRENT > 1 )) || { compadd -- all; _umf_lab_guests; } ;;
+	console | gdb | fault) (( CURRENT > 1 )) || _umf_lab_guests ;;
 	restart | kill | freeze | thaw | logs) _umf_lab_guests ;;
 	snapshot | rollback) compadd -- ${(f)"$(umf-lab ${opt_args[-f]:+-f} ${opt_args[-f]} snapshot 2>/dev/null)"} ;;
 	pack | unpack) _files ;;

@@ -186,6 +186,8 @@ struct guest_conf *pick_guest(struct lab *lab, const char *name);
 /* The guests that @args name; all of them if it names none. Ends the tool. */
 void pick_guests(struct lab *lab, char **args, struct guest_conf ***list,
 		 size_t *n);
+/* "n1,n2", or "all". Is it a list, even if of one? Ends the tool. */
+bool pick_list(struct lab *lab, const char *names, struct guest_conf ***list, size_t *n);
 
 /* ---- place.c: folders, lock ---- */
 
@@ -347,6 +349,26 @@ char *log_about(const struct lab *lab, const char *guest, const char *what);
 /* Has the guest all that the lab file gives it? 0; 1 and what is missing; -EINTR. */
 int verify_guest(const struct lab *lab, const struct guest_conf *guest,
 		 const sigset_t *open);
+
+/* ---- exec.c: a command in a guest ---- */
+
+struct exec {
+	const char *command;
+	int64_t begin, end;	/* when it has to have begun, and ended (0: whenever); now_ns() */
+	FILE *out, *err;
+};
+
+/* From now on, as -t says. */
+void exec_limit(struct exec *exec, const struct options *opt);
+/* The command's status; LAB_GONE or LAB_TIMEOUT, and a line; or -EINTR. */
+int exec_in(struct lab *lab, const char *guest, const struct exec *exec,
+	    const sigset_t *open);
+
+/* ---- each.c: … in several at once ---- */
+
+/* The highest status. */
+int each_exec(struct lab *lab, struct guest_conf **list, size_t n,
+	      const struct exec *exec);
 
 /* ---- up.c, exec.c, … : verbs ---- */
 
