@@ -26,7 +26,7 @@ _umf_lab()
 	--seed) return ;;
 	esac
 	if [[ $cur == -* ]]; then
-		list='--file --timeout --kernel --run --seed --fresh --wipe --kill --lose --follow --xterm --iso --all --json --quiet --help --version'
+		list='--file --timeout --stdin --kernel --run --seed --fresh --wipe --kill --lose --follow --xterm --iso --all --json --quiet --help --version'
 	elif [ -z "$verb" ]; then
 		list='check up down status exec restart kill freeze thaw power wait logs console snapshot rollback gdb pack unpack fault env'
 	else

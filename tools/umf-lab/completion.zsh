@@ -13,7 +13,7 @@ _umf_lab()
 	local -A opt_args
 
 	_arguments -C '(-f --file)'{-f,--file}'[lab file]:file:_files' '(-t --timeout)'{-t,--timeout}'[how long]:time:(5s 30s 2m)' \
-		'--kernel[line or path]:kernel:(6.12 7.3)' '--run[run folder]:folder:_files -/' '--seed[number]:seed:' --fresh \
+		'(-i --stdin)'{-i,--stdin} '--kernel[line or path]:kernel:(6.12 7.3)' '--run[run folder]:folder:_files -/' '--seed[number]:seed:' --fresh \
 		--wipe --kill --lose --follow --xterm --iso --all --json '(-q --quiet)'{-q,--quiet} --help --version \
 		'1:verb:(check up down status exec restart kill freeze thaw power wait logs console snapshot rollback gdb pack unpack fault env)' '*::word:->words'
 	[[ $state == words ]] || return

@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include <ctype.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -96,6 +97,8 @@ static void say_why(struct lab *lab, const char *name, int ret, bool agent, bool
 int exec_in(struct lab *lab, const char *name, const struct exec *exec,
 	    const sigset_t *open)
 {
+	struct input *input = NULL;
+	char *command = NULL;
 	struct agent *agent;
 	bool begun = false;
 	int ret;
@@ -111,10 +114,18 @@ int exec_in(struct lab *lab, const char *name, const struct exec *exec,
 	default:
 		break;
 	}
+	if (exec->in >= 0) {
+		input = input_open(lab, name, exec->in);
+		if (!input)
+			return LAB_FAILED;
+		command = input_wrap(input, name, exec->command);
+	}
 	agent = wait_agent(lab, name, exec->begin, open);
 	if (agent) {
 		agent_redirect(agent, exec->out, exec->err);
-		ret = agent_run(agent, exec->command, exec->begin, exec->end, open, &begun);
+		agent_feed(agent, input);
+		ret = agent_run(agent, command ?: exec->command, exec->begin, exec->end,
+				open, &begun);
 	} else {
 		ret = stop_asked() ? -EINTR :
 		      guest_state(lab, name) == GUEST_ENDED ? LAB_GONE : LAB_TIMEOUT;
@@ -122,15 +133,18 @@ int exec_in(struct lab *lab, const char *name, const struct exec *exec,
 	if (ret != -EINTR)
 		say_why(lab, name, ret, agent, begun, exec);
 	agent_close(agent);
+	input_close(input);
+	free(command);
 	return ret;
 }
 
 int exec_verb(struct lab *lab, const struct options *opt, char **args)
 {
-	struct exec exec = { .out = stdout, .err = stderr };
+	struct exec exec = { .in = opt->input ? 0 : -1, .out = stdout, .err = stderr };
 	struct guest_conf **list;
 	char *name = args[0];
 	sigset_t open;
+	bool several;
 	size_t n;
 	int ret;
 
@@ -144,7 +158,12 @@ int exec_verb(struct lab *lab, const struct options *opt, char **args)
 	if (!*exec.command)
 		die(LAB_USAGE, "exec: the command is empty");
 	exec_limit(&exec, opt);
-	if (pick_list(lab, name, &list, &n))
+	if (opt->input && fcntl(0, F_GETFD) < 0)
+		die(LAB_USAGE, "exec -i: there is no standard input");
+	several = pick_list(lab, name, &list, &n);
+	if (several && opt->input)
+		die(LAB_USAGE, "exec -i: %s: input goes to one guest", name);
+	if (several)
 		return each_exec(lab, list, n, &exec);
 	stop_catch(&open);
 	ret = exec_in(lab, name, &exec, &open);

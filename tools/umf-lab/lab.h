@@ -303,9 +303,26 @@ int agent_run(struct agent *agent, const char *command, int64_t begin_by,
 	      int64_t end_by, const sigset_t *open, bool *begun);
 /* Its output goes there instead. */
 void agent_redirect(struct agent *agent, FILE *out, FILE *err);
+struct input;
+
+/* Its input comes from there; the command is one that input_wrap() has made. */
+void agent_feed(struct agent *agent, struct input *input);
 /* Sends a short command and waits for nothing. */
 void agent_tell(struct agent *agent, const char *command);
 void agent_close(struct agent *agent);
+
+/* ---- input.c: what a command reads ---- */
+
+/* From that descriptor. NULL, and a line, if it cannot be. One in a process. */
+struct input *input_open(const struct lab *lab, const char *guest, int fd);
+/* 126, and a line, if the guest cannot take input. */
+char *input_wrap(const struct input *input, const char *guest, const char *command);
+/* What is to be waited for: data on this (-1: nothing there), and that the guest takes some. */
+int input_fd(const struct input *input);
+bool input_waits(const struct input *input);
+/* What can go goes. False, and a line, if it failed. */
+bool input_move(struct input *input);
+void input_close(struct input *input);
 
 /* ---- lose.c: what is sent to a frozen guest ---- */
 
@@ -355,6 +372,7 @@ int verify_guest(const struct lab *lab, const struct guest_conf *guest,
 struct exec {
 	const char *command;
 	int64_t begin, end;	/* when it has to have begun, and ended (0: whenever); now_ns() */
+	int in;			/* -1: it has no input */
 	FILE *out, *err;
 };
 
@@ -373,7 +391,7 @@ int each_exec(struct lab *lab, struct guest_conf **list, size_t n,
 /* ---- up.c, exec.c, … : verbs ---- */
 
 struct options {
-	bool json, wipe, fresh, kill, lose, quiet, follow, xterm, iso, all;
+	bool json, wipe, fresh, kill, lose, quiet, follow, xterm, iso, all, input;
 	bool timed;
 	uint64_t timeout;	/* ns */
 	bool seeded;

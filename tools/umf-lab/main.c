@@ -83,7 +83,7 @@ static const struct verb {
 	  "powers them off, or kills those that do not" },
 	{ "status", status_verb, RECORD, true, "[<file>]",
 	  "one line a guest" },
-	{ "exec", exec_verb, RECORD, false, "<guest>[,...]|all <command>...",
+	{ "exec", exec_verb, RECORD, false, "[-i] <guest>[,...]|all <command>...",
 	  "runs a command in guests, at once; with several each line has its guest's name" },
 	{ "restart", restart_verb, RECORD, false, "[<guest>...]",
 	  "down and up again" },
@@ -133,6 +133,7 @@ static void help(void)
 	       "Options:\n"
 	       "  -f, --file FILE   the lab file; else $UMF_LAB, or the only *.lab here\n"
 	       "  -t, --timeout T   how long up, exec, wait or down may take\n"
+	       "  -i, --stdin       exec: standard input goes to the command\n"
 	       "  --kernel K        of guests that name none: a line, as 6.12, or a path\n"
 	       "  --run FOLDER      the run folder; else the lab file's name and .run\n"
 	       "  --seed N          up: instead of the lab file's\n"
@@ -159,6 +160,7 @@ enum { OPT_JSON = 256, OPT_RUN, OPT_KERNEL, OPT_SEED, OPT_FRESH, OPT_WIPE,
 static const struct option options[] = {
 	{ "file", required_argument, NULL, 'f' },
 	{ "timeout", required_argument, NULL, 't' },
+	{ "stdin", no_argument, NULL, 'i' },
 	{ "kernel", required_argument, NULL, OPT_KERNEL },
 	{ "run", required_argument, NULL, OPT_RUN },
 	{ "seed", required_argument, NULL, OPT_SEED },
@@ -184,7 +186,7 @@ static int parse_options(struct options *opt, int argc, char **argv)
 {
 	int c;
 
-	while ((c = getopt_long(argc, argv, "+f:t:qh", options, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "+f:t:iqh", options, NULL)) != -1) {
 		switch (c) {
 		case 'f':
 			file = optarg;
@@ -195,6 +197,9 @@ static int parse_options(struct options *opt, int argc, char **argv)
 				die(LAB_USAGE, "-t %s: must be a time, as 5s, 250ms or 2m",
 				    optarg);
 			opt->timed = true;
+			break;
+		case 'i':
+			opt->input = true;
 			break;
 		case OPT_KERNEL:
 			kernel = optarg;
@@ -317,6 +322,8 @@ int main(int argc, char **argv)
 	}
 	if (opt.all && verb->run != down_verb && verb->run != status_verb)
 		die(LAB_USAGE, "--all: %s takes one lab", verb->name);
+	if (opt.input && verb->run != exec_verb)
+		die(LAB_USAGE, "-i: %s takes no input", verb->name);
 	find_lab(&lab, &opt, verb->source);
 	ret = verb->run(&lab, &opt, args);
 	if (fclose(stdout)) {
