@@ -4,7 +4,7 @@
 
 _umf_lab_guests()
 {
-	compadd -- ${(f)"$(umf-lab ${opt_args[-f]:+-f} ${opt_args[-f]} status 2>/dev/null | sed '/^power switch /d; /: is not up$/d; s/ .*//')"}
+	compadd "$@" -- ${(f)"$(umf-lab ${opt_args[-f]:+-f} ${opt_args[-f]} status 2>/dev/null | sed '/^power switch /d; /: is not up$/d; s/ .*//')"}
 }
 
 _umf_lab()
@@ -15,10 +15,11 @@ _umf_lab()
 	_arguments -C '(-f --file)'{-f,--file}'[lab file]:file:_files' '(-t --timeout)'{-t,--timeout}'[how long]:time:(5s 30s 2m)' \
 		'(-i --stdin)'{-i,--stdin} '--kernel[line or path]:kernel:(6.12 7.3)' '--run[run folder]:folder:_files -/' '--seed[number]:seed:' --fresh \
 		--wipe --kill --lose --follow --xterm --iso --all --json '(-q --quiet)'{-q,--quiet} --help --version \
-		'1:verb:(check up down status exec restart kill freeze thaw power wait logs console snapshot rollback gdb pack unpack fault env)' '*::word:->words'
+		'1:verb:(check up down status exec cp restart kill freeze thaw power wait logs console snapshot rollback gdb pack unpack fault env)' '*::word:->words'
 	[[ $state == words ]] || return
 	case $line[1] in
 	check | up | down | status) _files -g '*.lab' ;;
+	cp) _files; _umf_lab_guests -S : ;;
 	exec) (( CURRENT > 1 )) || { compadd -- all; _umf_lab_guests; } ;;
 	console | gdb | fault) (( CURRENT > 1 )) || _umf_lab_guests ;;
 	restart | kill | freeze | thaw | logs) _umf_lab_guests ;;

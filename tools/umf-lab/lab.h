@@ -391,7 +391,7 @@ int each_exec(struct lab *lab, struct guest_conf **list, size_t n,
 /* ---- up.c, exec.c, … : verbs ---- */
 
 struct options {
-	bool json, wipe, fresh, kill, lose, quiet, follow, xterm, iso, all, input;
+	bool json, wipe, fresh, kill, lose, quiet, follow, xterm, iso, all, input, tree;
 	bool timed;
 	uint64_t timeout;	/* ns */
 	bool seeded;
@@ -412,6 +412,7 @@ int down_verb(struct lab *lab, const struct options *opt, char **args);
 int restart_verb(struct lab *lab, const struct options *opt, char **args);
 int status_verb(struct lab *lab, const struct options *opt, char **args);
 int exec_verb(struct lab *lab, const struct options *opt, char **args);
+int cp_verb(struct lab *lab, const struct options *opt, char **args);
 int env_verb(struct lab *lab, const struct options *opt, char **args);
 int fault_verb(struct lab *lab, const struct options *opt, char **args);
 int kill_verb(struct lab *lab, const struct options *opt, char **args);

@@ -85,6 +85,8 @@ static const struct verb {
 	  "one line a guest" },
 	{ "exec", exec_verb, RECORD, false, "[-i] <guest>[,...]|all <command>...",
 	  "runs a command in guests, at once; with several each line has its guest's name" },
+	{ "cp", cp_verb, RECORD, false, "<source>... <target>",
+	  "copies files and folders; those of a guest are n1:/path" },
 	{ "restart", restart_verb, RECORD, false, "[<guest>...]",
 	  "down and up again" },
 	{ "kill", kill_verb, RECORD, false, "<guest>...",
@@ -186,7 +188,7 @@ static int parse_options(struct options *opt, int argc, char **argv)
 {
 	int c;
 
-	while ((c = getopt_long(argc, argv, "+f:t:iqh", options, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "+f:t:irqh", options, NULL)) != -1) {
 		switch (c) {
 		case 'f':
 			file = optarg;
@@ -200,6 +202,9 @@ static int parse_options(struct options *opt, int argc, char **argv)
 			break;
 		case 'i':
 			opt->input = true;
+			break;
+		case 'r':
+			opt->tree = true;
 			break;
 		case OPT_KERNEL:
 			kernel = optarg;
@@ -324,6 +329,9 @@ int main(int argc, char **argv)
 		die(LAB_USAGE, "--all: %s takes one lab", verb->name);
 	if (opt.input && verb->run != exec_verb)
 		die(LAB_USAGE, "-i: %s takes no input", verb->name);
+	/* who is used to it may say it: cp copies folders anyway */
+	if (opt.tree && verb->run != cp_verb)
+		die(LAB_USAGE, "-r: %s has no such option", verb->name);
 	find_lab(&lab, &opt, verb->source);
 	ret = verb->run(&lab, &opt, args);
 	if (fclose(stdout)) {
