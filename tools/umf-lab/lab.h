@@ -55,6 +55,12 @@ struct disk {
 	bool cow, raw;		/* format =; neither: not said */
 };
 
+struct share {
+	char *folder;		/* absolute path */
+	char *at;		/* … in the guest */
+	bool ro;
+};
+
 struct guest_conf {
 	char *name;
 	char *kernel;		/* path */
@@ -72,6 +78,8 @@ struct guest_conf {
 	size_t nr_serials;
 	struct disk *disk;
 	size_t nr_disks;
+	struct share *share;
+	size_t nr_shares;
 };
 
 struct lab {
