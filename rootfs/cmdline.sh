@@ -64,12 +64,22 @@ apply_ip()
 # apply_share <value of share=>
 apply_share()
 {
-	local from="${1%%:*}" to="${1#*:}"
+	local from="${1%%:*}" to="${1#*:}" flag=-w
 
-	case $1 in
-	/*:/*) ;;
-	*) say "share=$1: expected <host folder>:<guest folder>" && return 1 ;;
+	case $to in
+	*:ro) to=${to%:ro} flag=-r ;;
 	esac
+	case $from:$to in
+	*:*:* | *:/) to= ;;
+	/*:/*) ;;
+	*) to= ;;
+	esac
+	if [ -z "$to" ]; then
+		say "share=$1: expected <host folder>:<guest folder>[:ro]"
+		return 1
+	fi
 	mkdir -p "$to"
-	mount -t hostfs -o "$from" none "$to" || say "share=$1: hostfs could not be mounted"
+	# hostfs takes a bare path by mount(2) only, and newer mount programs have another call
+	LIBMOUNT_FORCE_MOUNT2=always mount $flag -t hostfs -o "$from" none "$to" ||
+		say "share $to: hostfs could not be mounted from $from"
 }

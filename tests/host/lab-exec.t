@@ -2,13 +2,15 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # umf-lab exec, when what it has begun does not end as it should: the guest boots again, the shell that runs it is killed,
-# an earlier command left something in the background.
+# an earlier command left something in the background. And exec -i: what the command reads.
 
 . "$(dirname "$0")/../lib/lab.sh"
 
 cat >t.lab <<E
 memory = $GUEST_MEM
 guest n1 {}
+# hostfs shows it nothing
+guest n2 { append = "hostfs=/nothing" }
 E
 
 # timed <seconds> <command…>: as run, but status 124 when it takes longer
@@ -72,6 +74,72 @@ is "... what threw it away ends with it" "$(lab exec n1 'sleep 0.5; ps | grep -c
 lab exec n1 'head -c 300000 /dev/urandom >/tmp/noise; md5sum </tmp/noise' >sum
 lab exec n1 'cat /tmp/noise' >noise
 is "output is what it is, byte for byte" "$(md5sum <noise)" "$(<sum)"
+
+# ---- input ----
+
+# input <command>: exec -i in n1, as run
+input()
+{
+	timed 60 exec -i n1 "$@"
+}
+
+# what a killed tool or command may leave: mounts and FIFOs of the guest, folders of the host
+left()
+{
+	lab exec n1 'grep hostfs /proc/mounts; ls /run | grep umf'
+	find "$(lab_live)/guest" -name 'input.*'
+}
+
+input 'cat; echo "$0 $#"; exit 7' <<<"from the host"
+is "-i: the command reads what comes here, has its status" "$status: $out$err" $'7: from the host\nsh 0'
+timed 60 exec n1 cat <<<"from the host"
+is "without it, it reads nothing" "$status: $out$err" "0: "
+input -- tr '[:lower:] ' '[:upper:]_' <<<"a b"
+is "several words stay words" "$status: $out$err" "0: A_B"
+input 'wc -c' </dev/null
+is "no input: it sees the end" "$status: $out$err" "0: 0"
+head -c 20000000 /dev/urandom >random
+printf '\001status 1\n\000\r\n\004\003\377' >>random
+input md5sum <random
+is "20 MB of any bytes" "$status: $out" "0: $(md5sum <random | cut -c -32)  -"
+timed 60 exec -i n1 md5sum < <(head -c 2000001 random; sleep 0.3; tail -c +2000002 random)
+is "... from a pipe that pauses" "$status: $out" "0: $(md5sum <random | cut -c -32)  -"
+input 'head -c 3 | od -An -tx1; echo no more >&2; exit 5' <random
+is "a command that ends early ends it" "$status: $out: $err" "5:  $(od -An -tx1 -N3 random | cut -c 2-): no more"
+timed 60 exec -i n1 'echo did not wait' < <(exec sleep 20)
+is "... while there is no end of input" "$status: $out$err" "0: did not wait"
+input 'kill -9 $$' <random
+is "... by killing its shell" "$status: $out$err" "137: "
+mkfifo steps
+"$umf_lab" -f "$LAB" --kernel "$LINUX" exec -i n1 'while read -r step; do echo "did $step"; done' <steps >stepped &
+pid=$!
+exec 5>steps
+echo one >&5
+check "what comes is there before the end comes" until_true 20 grep -q 'did one' stepped
+kill -TERM $pid
+status=0
+wait $pid || status=$?
+exec 5>&-
+is "SIGTERM: status" "$status" 143
+is "... nothing is left of any of them" "$(left)" ""
+"$umf_lab" -f "$LAB" --kernel "$LINUX" exec -i n1 'cat >/tmp/cat' <random &
+pid=$!
+until_true 20 lab exec n1 'test -s /tmp/cat'
+kill -KILL $pid
+{ wait $pid; } 2>/dev/null
+input cat <<<anew
+is "after kill -9 the next one has its own input" "$status: $out" "0: anew"
+is "... and nothing is left" "$(left)" ""
+timed 60 exec -i n2 'echo runs' <<<"input"
+like "a guest that can take no input: the command is not run" "$status: $out$err" '^126: .*umf-lab: n2: takes no input'
+run sh -c 'exec "$@" <&-' sh "$umf_lab" -f "$LAB" exec -i n1 cat
+is "no standard input" "$status: $err" "2: umf-lab: exec -i: there is no standard input"
+run lab exec -i n1,n1 cat </dev/null
+like "a list" "$status: $err" "^2: umf-lab: n1: named twice"
+run lab exec -i all cat </dev/null
+is "all" "$status: $err" "2: umf-lab: exec -i: all: input goes to one guest"
+run lab -i status </dev/null
+is "another verb" "$status: $err" "2: umf-lab: -i: status takes no input"
 
 # ---- the guest boots again, in place ----
 

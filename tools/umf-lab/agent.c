@@ -28,6 +28,7 @@
 
 #define PART		400	/* bytes of a command that go at once */
 #define TICK_NS		100000000LL
+#define INPUT_TICK_NS	10000000LL	/* while the guest takes it */
 #define MARK_LEN	80	/* no mark is longer */
 
 struct stream {
@@ -50,6 +51,7 @@ struct agent {
 	struct boot boot;
 	int cmd;
 	struct stream out, err;
+	struct input *input;		/* of the command, or NULL */
 	char tag[32];
 };
 
@@ -355,12 +357,14 @@ static bool is_another_boot(struct agent *agent)
 	return false;
 }
 
-/* Until something has come: 0, or why nothing will. */
+/* Until something has come, or input has gone: 0, or why nothing will. */
 static int wait_more(struct agent *agent, int64_t until, const sigset_t *open)
 {
-	struct pollfd fds[2] = {
+	struct input *input = agent->out.where == WITHIN ? agent->input : NULL;
+	struct pollfd fds[3] = {
 		{ .fd = agent->out.where == BEHIND ? -1 : agent->out.fd, .events = POLLIN },
 		{ .fd = agent->err.where == BEHIND ? -1 : agent->err.fd, .events = POLLIN },
+		{ .fd = input ? input_fd(input) : -1, .events = POLLIN },
 	};
 	struct timespec ts = { .tv_nsec = TICK_NS };
 	int64_t left = until ? until - now_ns() : TICK_NS;
@@ -368,10 +372,14 @@ static int wait_more(struct agent *agent, int64_t until, const sigset_t *open)
 
 	if (left <= 0)
 		return LAB_TIMEOUT;
-	if (left < TICK_NS)
+	if (input && input_waits(input))
+		ts.tv_nsec = INPUT_TICK_NS;
+	if (left < ts.tv_nsec)
 		ts.tv_nsec = left;
-	if (ppoll(fds, 2, &ts, open) < 0 && errno == EINTR)
+	if (ppoll(fds, 3, &ts, open) < 0 && errno == EINTR)
 		return -EINTR;
+	if (input && !input_move(input))
+		return LAB_FAILED;
 	gone = !process_alive(&agent->process) || is_another_boot(agent);
 	some = fds[0].revents & POLLIN && fill(&agent->out);
 	some = (fds[1].revents & POLLIN && fill(&agent->err)) || some;
@@ -432,6 +440,11 @@ void agent_redirect(struct agent *agent, FILE *out, FILE *err)
 {
 	agent->out.to = out;
 	agent->err.to = err;
+}
+
+void agent_feed(struct agent *agent, struct input *input)
+{
+	agent->input = input;
 }
 
 void agent_tell(struct agent *agent, const char *command)

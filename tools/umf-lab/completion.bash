@@ -7,6 +7,7 @@ _umf_lab()
 	local cur=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} word='' verb='' skip='' list='' seen=0
 	local -a file=()
 
+	COMPREPLY=()
 	for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
 		if [ -n "$skip" ]; then
 			[[ $skip != -f && $skip != --file && $skip != --run ]] || file+=("$skip" "$word")
@@ -28,13 +29,18 @@ _umf_lab()
 	--seed | --since | --set) return ;;
 	esac
 	if [[ $cur == -* ]]; then
-		list='--file --timeout --kernel --run --seed --set --overcommit --fresh --wipe --kill --lose --follow --since --no-kernel --xterm --svg --iso --all --json --quiet --help --version'
+		list='--file --timeout --stdin --kernel --run --seed --set --overcommit --fresh --wipe --kill --lose --follow --since --no-kernel --xterm --svg --iso --all --json --quiet --help --version'
 	elif [ -z "$verb" ]; then
-		list='check up down status graph exec restart kill freeze thaw power events wait logs console snapshot rollback gdb pack unpack fault env'
+		list='check up down status graph exec cp restart kill freeze thaw power events wait logs console snapshot rollback gdb pack unpack fault env'
 	else
 		case $verb in
 		check | up | down | status | graph) mapfile -t COMPREPLY < <(compgen -f -X '!*.lab' -- "$cur") && return ;;
-		exec | console | gdb) [ "$seen" -gt 0 ] || list=guests ;;
+		cp)
+			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+			list=guests
+			;;
+		exec) [ "$seen" -gt 0 ] || list='all guests' ;;
+		console | gdb) [ "$seen" -gt 0 ] || list=guests ;;
 		fault)
 			[ "$seen" -gt 0 ] || list='power guests'
 			[ "$seen $before" != '1 power' ] || list='add del clear list'
@@ -50,7 +56,7 @@ _umf_lab()
 			list="${list%guests} $("${COMP_WORDS[0]}" "${file[@]}" status 2>/dev/null | sed '/^power switch /d; /: is not up$/d; s/ .*//')"
 		fi
 	fi
-	mapfile -t COMPREPLY < <(compgen -W "$list" -- "$cur")
+	mapfile -t -O "${#COMPREPLY[@]}" COMPREPLY < <(compgen -W "$list" -- "$cur")
 }
 
 complete -o filenames -F _umf_lab umf-lab

@@ -4,7 +4,7 @@
 
 _umf_lab_guests()
 {
-	compadd -- ${(f)"$(umf-lab ${opt_args[-f]:+-f} ${opt_args[-f]} status 2>/dev/null | sed '/^power switch /d; /: is not up$/d; s/ .*//')"}
+	compadd "$@" -- ${(f)"$(umf-lab ${opt_args[-f]:+-f} ${opt_args[-f]} status 2>/dev/null | sed '/^power switch /d; /: is not up$/d; s/ .*//')"}
 }
 
 _umf_lab()
@@ -13,13 +13,15 @@ _umf_lab()
 	local -A opt_args
 
 	_arguments -C '(-f --file)'{-f,--file}'[lab file]:file:_files' '(-t --timeout)'{-t,--timeout}'[how long]:time:(5s 30s 2m)' \
-		'--kernel[line or path]:kernel:(6.12 7.3)' '--run[run folder]:folder:_files -/' '--seed[number]:seed:' '*--set[variable of the lab file]:name=value:' --overcommit --fresh \
+		'(-i --stdin)'{-i,--stdin} '--kernel[line or path]:kernel:(6.12 7.3)' '--run[run folder]:folder:_files -/' '--seed[number]:seed:' '*--set[variable of the lab file]:name=value:' --overcommit --fresh \
 		--wipe --kill --lose --follow '--since[time]:time:(-30s)' --no-kernel --xterm --svg --iso --all --json '(-q --quiet)'{-q,--quiet} --help --version \
-		'1:verb:(check up down status graph exec restart kill freeze thaw power events wait logs console snapshot rollback gdb pack unpack fault env)' '*::word:->words'
+		'1:verb:(check up down status graph exec cp restart kill freeze thaw power events wait logs console snapshot rollback gdb pack unpack fault env)' '*::word:->words'
 	[[ $state == words ]] || return
 	case $line[1] in
 	check | up | down | status | graph) _files -g '*.lab' ;;
-	exec | console | gdb) (( CURRENT > 1 )) || _umf_lab_guests ;;
+	cp) _files; _umf_lab_guests -S : ;;
+	exec) (( CURRENT > 1 )) || { compadd -- all; _umf_lab_guests; } ;;
+	console | gdb) (( CURRENT > 1 )) || _umf_lab_guests ;;
 	fault)
 		(( CURRENT > 1 )) || { compadd -- power; _umf_lab_guests }
 		[[ $CURRENT != 3 || $line[2] != power ]] || compadd -- add del clear list

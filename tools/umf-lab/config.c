@@ -259,6 +259,12 @@ static bool set_driver_word(cfg_t *cfg, const char *key, const char *value)
 	return false;
 }
 
+#define TAKE(array, nr, item) do {					\
+	(array) = xrealloc(array, ((nr) + 1) * sizeof(*(array)));	\
+	(array)[(nr)++] = (item);					\
+	memset(&(item), 0, sizeof(item));				\
+} while (0)
+
 static bool set_top(cfg_t *cfg, const char *key, const char *value)
 {
 	if (!strcmp(key, "name")) {
@@ -297,6 +303,40 @@ static char *find_rootfs(cfg_t *cfg, const char *value)
 	return path;
 }
 
+/* "<host folder> <mount point> [ro]", each without blanks */
+static void add_share(cfg_t *cfg, struct guest_conf *guest, const char *value)
+{
+	char *copy = xstrdup(value), *pos = copy, *word, *words[4];
+	struct share share = { 0 };
+	struct stat st;
+	size_t n = 0, i;
+
+	while ((word = strsep(&pos, " \t")))
+		if (*word && n < 4)
+			words[n++] = word;
+	share.ro = n == 3 && !strcmp(words[2], "ro");
+	if (n < 2 || n > (share.ro ? 3 : 2) || words[1][0] != '/' || !path_is_plain(words[1] + 1) ||
+	    strpbrk(value, ":,\\\n\"'"))
+		wrong(cfg, n ? words[0] : "share", "share = '%s': must be %s", value,
+		      "<host folder> <mount point> [ro], without : or quotes");
+	share.folder = plain_path(cfg, "share", words[0]);
+	if (strpbrk(share.folder, ":\\"))
+		wrong(cfg, words[0], "share = '%s': %s: no path with : or \\ can be shared",
+		      value, share.folder);
+	if (stat(share.folder, &st))
+		wrong(cfg, words[0], "share = '%s': %s: %s", value, share.folder,
+		      strerror(errno));
+	if (!S_ISDIR(st.st_mode))
+		wrong(cfg, words[0], "share = '%s': %s: is no folder", value, share.folder);
+	for (i = 0; i < guest->nr_shares; i++)
+		if (!strcmp(guest->share[i].at, words[1]))
+			wrong(cfg, words[0], "share = '%s': %s is taken already", value,
+			      words[1]);
+	share.at = xstrdup(words[1]);
+	free(copy);
+	TAKE(guest->share, guest->nr_shares, share);
+}
+
 static void set_guest(cfg_t *cfg, struct guest_conf *guest, const char *key,
 		      const char *value)
 {
@@ -332,6 +372,8 @@ static void set_guest(cfg_t *cfg, struct guest_conf *guest, const char *key,
 		else
 			wrong(cfg, value, "cpu = %s: must be a CPU's number, or any",
 			      value);
+	} else if (!strcmp(key, "share")) {
+		add_share(cfg, guest, value);
 	} else if (!strcmp(key, "faults")) {
 		if (strchr(value, '\n') || (strchr(value, '\'') && strchr(value, '"')))
 			wrong(cfg, NULL, "faults: one rule is one line, with one kind of quotes");
@@ -501,12 +543,6 @@ static cfg_t *last_section(cfg_opt_t *opt)
 	return cfg_opt_getnsec(opt, cfg_opt_size(opt) - 1);
 }
 
-#define TAKE(array, nr, item) do {					\
-	(array) = xrealloc(array, ((nr) + 1) * sizeof(*(array)));	\
-	(array)[(nr)++] = (item);					\
-	memset(&(item), 0, sizeof(item));				\
-} while (0)
-
 static int end_segment(cfg_t *parent, cfg_opt_t *opt)
 {
 	cfg_t *cfg = last_section(opt);
@@ -617,7 +653,7 @@ static int end_guest(cfg_t *parent, cfg_opt_t *opt)
 #define SECTION(name, opts) \
 	CFG_SEC(name, opts, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES)
 #define GUEST_VALUES VALUE("kernel"), VALUE("memory"), VALUE("rootfs"), \
-	VALUE("append"), VALUE("setup"), VALUE("cpu"), VALUES("faults")
+	VALUE("append"), VALUE("setup"), VALUE("cpu"), VALUES("faults"), VALUES("share")
 
 static cfg_opt_t nic_opts[] = {
 	VALUE("segment"), NIC_WORDS(WORD_VALUE) VALUES("ip"), CFG_END()
@@ -644,6 +680,22 @@ static cfg_opt_t lab_opts[] = {
 	SECTION("segment", segment_opts), SECTION("guest", guest_opts),
 	CFG_END()
 };
+
+/* A guest's own goes before one of all guests that is at the same place. */
+static void fill_in_shares(struct guest_conf *guest, const struct guest_conf *all)
+{
+	struct share share;
+	size_t i, k;
+
+	for (i = 0; i < all->nr_shares; i++) {
+		for (k = 0; k < guest->nr_shares; k++)
+			if (!strcmp(guest->share[k].at, all->share[i].at))
+				break;
+		share = all->share[i];
+		if (k == guest->nr_shares)
+			TAKE(guest->share, guest->nr_shares, share);
+	}
+}
 
 /* What neither the guest nor the top of the file says. */
 static void fill_in(struct guest_conf *guest, const char *kernel)
@@ -674,6 +726,7 @@ static void fill_in(struct guest_conf *guest, const char *kernel)
 	guest->setup = guest->setup ?: all->setup;
 	if (guest->cpu == -1)
 		guest->cpu = all->cpu;
+	fill_in_shares(guest, all);
 	for (i = 0; i < all->fault.n; i++)
 		strings_add(&guest->fault, xstrdup(all->fault.s[i]));
 }

@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include <ctype.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -65,14 +66,88 @@ static char *why_ended(const struct lab *lab, const char *name)
 	return text;
 }
 
-int exec_verb(struct lab *lab, const struct options *opt, char **args)
+void exec_limit(struct exec *exec, const struct options *opt)
 {
-	int64_t now = now_ns(), end = opt->timed ? now + (int64_t)opt->timeout : 0;
-	int64_t begin = end && end < now + BEGIN_NS ? end : now + BEGIN_NS;
+	int64_t now = now_ns();
+
+	exec->end = opt->timed ? now + (int64_t)opt->timeout : 0;
+	exec->begin = exec->end && exec->end < now + BEGIN_NS ? exec->end : now + BEGIN_NS;
+}
+
+static void say_why(struct lab *lab, const char *name, int ret, bool agent, bool begun,
+		    const struct exec *exec)
+{
+	enum guest_state state = guest_state(lab, name);
+
+	if (ret == LAB_GONE && state == GUEST_ENDED)
+		say("%s: has ended meanwhile%s", name, why_ended(lab, name));
+	else if (ret == LAB_GONE)
+		say("%s: has booted again meanwhile", name);
+	else if (ret == LAB_TIMEOUT && state == GUEST_FROZEN)
+		say("%s: no answer: it is frozen; " NAME " thaw %s lets it go on",
+		    name, name);
+	else if (ret == LAB_TIMEOUT && !agent)
+		say("%s: %d commands run there already", name, NR_AGENTS);
+	else if (ret == LAB_TIMEOUT && !begun)
+		say("%s: takes no command: it hangs, or has no agent", name);
+	else if (ret == LAB_TIMEOUT && exec->end && now_ns() >= exec->end)
+		say("%s: not done in time", name);
+}
+
+int exec_in(struct lab *lab, const char *name, const struct exec *exec,
+	    const sigset_t *open)
+{
+	struct input *input = NULL;
+	char *command = NULL;
 	struct agent *agent;
 	bool begun = false;
-	char *command, *name = args[0], *why;
+	int ret;
+
+	switch (guest_state(lab, name)) {
+	case GUEST_DOWN:
+		say("%s: is down; " NAME " up starts the lab", name);
+		return LAB_GONE;
+	case GUEST_ENDED:
+		say("%s: has ended%s; " NAME " restart %s starts it", name,
+		    why_ended(lab, name), name);
+		return LAB_GONE;
+	default:
+		break;
+	}
+	if (exec->in >= 0) {
+		input = input_open(lab, name, exec->in);
+		if (!input)
+			return LAB_FAILED;
+		command = input_wrap(input, name, exec->command);
+	}
+	agent = wait_agent(lab, name, exec->begin, open);
+	if (agent) {
+		agent_redirect(agent, exec->out, exec->err);
+		agent_feed(agent, input);
+		ret = agent_run(agent, command ?: exec->command, exec->begin, exec->end,
+				open, &begun);
+		if (begun && ret != LAB_GONE && ret != -EINTR && !guest_is_ready(lab, name))
+			guest_set_ready(lab, name);
+	} else {
+		ret = stop_asked() ? -EINTR :
+		      guest_state(lab, name) == GUEST_ENDED ? LAB_GONE : LAB_TIMEOUT;
+	}
+	if (ret != -EINTR)
+		say_why(lab, name, ret, agent, begun, exec);
+	agent_close(agent);
+	input_close(input);
+	free(command);
+	return ret;
+}
+
+int exec_verb(struct lab *lab, const struct options *opt, char **args)
+{
+	struct exec exec = { .in = opt->input ? 0 : -1, .out = stdout, .err = stderr };
+	struct guest_conf **list;
+	char *name = args[0];
 	sigset_t open;
+	bool several;
+	size_t n;
 	int ret;
 
 	if (!name)
@@ -81,46 +156,21 @@ int exec_verb(struct lab *lab, const struct options *opt, char **args)
 		args++;
 	if (!args[1])
 		die(LAB_USAGE, "exec: a command is missing");
-	command = make_command(args + 1);
-	if (!*command)
+	exec.command = make_command(args + 1);
+	if (!*exec.command)
 		die(LAB_USAGE, "exec: the command is empty");
-	pick_guest(lab, name);
-	switch (guest_state(lab, name)) {
-	case GUEST_DOWN:
-		die(LAB_GONE, "%s: is down; " NAME " up starts the lab", name);
-	case GUEST_ENDED:
-		why = why_ended(lab, name);
-		die(LAB_GONE, "%s: has ended%s; " NAME " restart %s starts it",
-		    name, why, name);
-	default:
-		break;
-	}
+	exec_limit(&exec, opt);
+	if (opt->input && fcntl(0, F_GETFD) < 0)
+		die(LAB_USAGE, "exec -i: there is no standard input");
+	several = pick_list(lab, name, &list, &n);
+	if (several && opt->input)
+		die(LAB_USAGE, "exec -i: %s: input goes to one guest", name);
+	if (several)
+		return each_exec(lab, list, n, &exec);
 	stop_catch(&open);
-	agent = wait_agent(lab, name, begin, &open);
-	ret = agent ? agent_run(agent, command, begin, end, &open, &begun) :
-	      stop_asked() ? -EINTR :
-	      guest_state(lab, name) == GUEST_ENDED ? LAB_GONE : LAB_TIMEOUT;
+	ret = exec_in(lab, name, &exec, &open);
 	if (ret == -EINTR)
 		stop_die(stop_forget());
-	if (begun && ret != LAB_GONE && !guest_is_ready(lab, name))
-		guest_set_ready(lab, name);
-	if (begun || agent)
-		fflush(stdout);
-	if (ret == LAB_GONE && guest_state(lab, name) == GUEST_ENDED)
-		say("%s: has ended meanwhile%s", name, why_ended(lab, name));
-	else if (ret == LAB_GONE)
-		say("%s: has booted again meanwhile", name);
-	else if (ret == LAB_TIMEOUT && guest_state(lab, name) == GUEST_FROZEN)
-		say("%s: no answer: it is frozen; " NAME " thaw %s lets it go on",
-		    name, name);
-	else if (ret == LAB_TIMEOUT && !agent)
-		say("%s: %d commands run there already", name, NR_AGENTS);
-	else if (ret == LAB_TIMEOUT && !begun)
-		say("%s: takes no command: it hangs, or has no agent", name);
-	else if (ret == LAB_TIMEOUT && end && now_ns() >= end)
-		say("%s: not done in time", name);
-	agent_close(agent);
-	free(command);
 	return ret;
 }
 

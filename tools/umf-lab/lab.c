@@ -251,3 +251,23 @@ void pick_guests(struct lab *lab, char **args, struct guest_conf ***list,
 	for (; *n < lab->nr_guests; ++*n)
 		(*list)[*n] = &lab->guest[*n];
 }
+
+bool pick_list(struct lab *lab, const char *names, struct guest_conf ***list, size_t *n)
+{
+	bool all = !strcmp(names, "all") && !lab_guest(lab, "all");
+	char *copy = xstrdup(names), *pos = copy, *name;
+	struct strings words = { 0 };
+
+	while (!all && (name = strsep(&pos, ","))) {
+		if (!*name)
+			die(LAB_USAGE, "%s: a guest's name is missing", names);
+		strings_add(&words, name);
+	}
+	strings_add(&words, NULL);
+	pick_guests(lab, words.s, list, n);
+	if (!*n)
+		die(LAB_GONE, "%s: is down; " NAME " up starts the lab", lab->file);
+	free(words.s);
+	free(copy);
+	return all || strchr(names, ',');
+}

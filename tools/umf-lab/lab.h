@@ -72,6 +72,12 @@ struct disk {
 	bool cow, raw;		/* format =; neither: not said */
 };
 
+struct share {
+	char *folder;		/* absolute path */
+	char *at;		/* … in the guest */
+	bool ro;
+};
+
 struct guest_conf {
 	char *name;
 	char *kernel;		/* path */
@@ -89,6 +95,8 @@ struct guest_conf {
 	size_t nr_serials;
 	struct disk *disk;
 	size_t nr_disks;
+	struct share *share;
+	size_t nr_shares;
 };
 
 struct lab {
@@ -252,6 +260,8 @@ struct guest_conf *pick_guest(struct lab *lab, const char *name);
 /* The guests that @args name; all of them if it names none. Ends the tool. */
 void pick_guests(struct lab *lab, char **args, struct guest_conf ***list,
 		 size_t *n);
+/* "n1,n2", or "all". Is it a list, even if of one? Ends the tool. */
+bool pick_list(struct lab *lab, const char *names, struct guest_conf ***list, size_t *n);
 
 /* ---- nodelog.c: what became of the guests ---- */
 
@@ -439,9 +449,26 @@ int agent_run(struct agent *agent, const char *command, int64_t begin_by,
 	      int64_t end_by, const sigset_t *open, bool *begun);
 /* Its output goes there instead. */
 void agent_redirect(struct agent *agent, FILE *out, FILE *err);
+struct input;
+
+/* Its input comes from there; the command is one that input_wrap() has made. */
+void agent_feed(struct agent *agent, struct input *input);
 /* Sends a short command and waits for nothing. */
 void agent_tell(struct agent *agent, const char *command);
 void agent_close(struct agent *agent);
+
+/* ---- input.c: what a command reads ---- */
+
+/* From that descriptor. NULL, and a line, if it cannot be. One in a process. */
+struct input *input_open(const struct lab *lab, const char *guest, int fd);
+/* 126, and a line, if the guest cannot take input. */
+char *input_wrap(const struct input *input, const char *guest, const char *command);
+/* What is to be waited for: data on this (-1: nothing there), and that the guest takes some. */
+int input_fd(const struct input *input);
+bool input_waits(const struct input *input);
+/* What can go goes. False, and a line, if it failed. */
+bool input_move(struct input *input);
+void input_close(struct input *input);
 
 /* ---- lose.c: what is sent to a frozen guest ---- */
 
@@ -486,10 +513,32 @@ char *log_about(const struct lab *lab, const char *guest, const char *what);
 int verify_guest(const struct lab *lab, const struct guest_conf *guest,
 		 const sigset_t *open);
 
+/* ---- exec.c: a command in a guest ---- */
+
+struct exec {
+	const char *command;
+	int64_t begin, end;	/* when it has to have begun, and ended (0: whenever); now_ns() */
+	int in;			/* -1: it has no input */
+	FILE *out, *err;
+};
+
+/* From now on, as -t says. */
+void exec_limit(struct exec *exec, const struct options *opt);
+/* The command's status; LAB_GONE or LAB_TIMEOUT, and a line; or -EINTR. */
+int exec_in(struct lab *lab, const char *guest, const struct exec *exec,
+	    const sigset_t *open);
+
+/* ---- each.c: … in several at once ---- */
+
+/* The highest status. */
+int each_exec(struct lab *lab, struct guest_conf **list, size_t n,
+	      const struct exec *exec);
+
 /* ---- up.c, exec.c, … : verbs ---- */
 
 struct options {
 	bool json, wipe, fresh, kill, lose, quiet, follow, xterm, iso, all, svg, overcommit, no_kernel;
+	bool input, tree;
 	const char *since;
 	bool timed;
 	uint64_t timeout;	/* ns */
@@ -512,6 +561,7 @@ int restart_verb(struct lab *lab, const struct options *opt, char **args);
 int events_verb(struct lab *lab, const struct options *opt, char **args);
 int status_verb(struct lab *lab, const struct options *opt, char **args);
 int exec_verb(struct lab *lab, const struct options *opt, char **args);
+int cp_verb(struct lab *lab, const struct options *opt, char **args);
 int env_verb(struct lab *lab, const struct options *opt, char **args);
 int fault_verb(struct lab *lab, const struct options *opt, char **args);
 int kill_verb(struct lab *lab, const struct options *opt, char **args);

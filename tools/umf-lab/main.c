@@ -86,8 +86,10 @@ static const struct verb {
 	  "one line a guest" },
 	{ "graph", graph_verb, RECORD_OR_FILE, true, "[--svg] [<file>]",
 	  "the lab as a picture, in DOT or as SVG" },
-	{ "exec", exec_verb, RECORD, false, "<guest> <command>...",
-	  "runs a command in a guest" },
+	{ "exec", exec_verb, RECORD, false, "[-i] <guest>[,...]|all <command>...",
+	  "runs a command in guests, at once; with several each line has its guest's name" },
+	{ "cp", cp_verb, RECORD, false, "<source>... <target>",
+	  "copies files and folders; those of a guest are n1:/path" },
 	{ "restart", restart_verb, RECORD, false, "[<guest>...]",
 	  "down and up again" },
 	{ "kill", kill_verb, RECORD, false, "<guest>...",
@@ -138,6 +140,7 @@ static void help(void)
 	       "Options:\n"
 	       "  -f, --file FILE   the lab file; else $UMF_LAB, or the only *.lab here\n"
 	       "  -t, --timeout T   how long up, exec, wait or down may take\n"
+	       "  -i, --stdin       exec: standard input goes to the command\n"
 	       "  --kernel K        of guests that name none: a line, as 6.12, or a path\n"
 	       "  --run FOLDER      the run folder; else the lab file's name and .run\n"
 	       "  --seed N          up: instead of the lab file's\n"
@@ -170,6 +173,7 @@ enum { OPT_JSON = 256, OPT_FILE, OPT_RUN, OPT_KERNEL, OPT_SEED, OPT_SET, OPT_OVE
 static const struct option options[] = {
 	{ "file", required_argument, NULL, OPT_FILE },
 	{ "timeout", required_argument, NULL, 't' },
+	{ "stdin", no_argument, NULL, 'i' },
 	{ "kernel", required_argument, NULL, OPT_KERNEL },
 	{ "run", required_argument, NULL, OPT_RUN },
 	{ "seed", required_argument, NULL, OPT_SEED },
@@ -205,7 +209,8 @@ static int parse_options(struct options *opt, const struct verb *verb, int argc,
 	bool follows = verb && verb->run == events_verb;
 	int c;
 
-	while ((c = getopt_long(argc, argv, follows ? "+ft:qh" : "+f:t:qh", options, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, follows ? "+ft:irqh" : "+f:t:irqh", options,
+				NULL)) != -1) {
 		switch (c) {
 		case 'f':
 			opt->follow = follows;
@@ -221,6 +226,12 @@ static int parse_options(struct options *opt, const struct verb *verb, int argc,
 				die(LAB_USAGE, "-t %s: must be a time, as 5s, 250ms or 2m",
 				    optarg);
 			opt->timed = true;
+			break;
+		case 'i':
+			opt->input = true;
+			break;
+		case 'r':
+			opt->tree = true;
 			break;
 		case OPT_KERNEL:
 			kernel = optarg;
@@ -372,6 +383,11 @@ int main(int argc, char **argv)
 	}
 	if (opt.all && verb->run != down_verb && verb->run != status_verb)
 		die(LAB_USAGE, "--all: %s takes one lab", verb->name);
+	if (opt.input && verb->run != exec_verb)
+		die(LAB_USAGE, "-i: %s takes no input", verb->name);
+	/* who is used to it may say it: cp copies folders anyway */
+	if (opt.tree && verb->run != cp_verb)
+		die(LAB_USAGE, "-r: %s has no such option", verb->name);
 	nodelog_verb(verb->name);
 	find_lab(&lab, &opt, verb->source);
 	ret = verb->run(&lab, &opt, args);

@@ -58,6 +58,11 @@ static const struct field disk_fields[] = {
 	FIELD(disk, raw, FLAG), { }
 };
 
+static const struct field share_fields[] = {
+	FIELD(share, folder, STRING), FIELD(share, at, STRING),
+	FIELD(share, ro, FLAG), { }
+};
+
 static const struct field guest_fields[] = {
 	FIELD(guest_conf, name, STRING), FIELD(guest_conf, kernel, STRING),
 	FIELD(guest_conf, kernel_said, STRING), FIELD(guest_conf, rootfs, STRING),
@@ -66,7 +71,8 @@ static const struct field guest_fields[] = {
 	FIELD(guest_conf, cpu, NUMBER), FIELD(guest_conf, fault, LIST),
 	ARRAY(guest_conf, nic, nr_nics, nic, nic_fields),
 	ARRAY(guest_conf, serial, nr_serials, serial, serial_fields),
-	ARRAY(guest_conf, disk, nr_disks, disk, disk_fields), { }
+	ARRAY(guest_conf, disk, nr_disks, disk, disk_fields),
+	ARRAY(guest_conf, share, nr_shares, share, share_fields), { }
 };
 
 static const struct field lab_fields[] = {
@@ -264,6 +270,8 @@ static bool is_whole(const struct lab *lab)
 			     (guest->serial[k].link || guest->serial[k].transport);
 		for (k = 0; ok && k < guest->nr_disks; k++)
 			ok = guest->disk[k].name;
+		for (k = 0; ok && k < guest->nr_shares; k++)
+			ok = guest->share[k].folder && guest->share[k].at;
 	}
 	return ok;
 }

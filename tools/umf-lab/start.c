@@ -336,6 +336,9 @@ static void make_words(const struct lab *lab, const struct guest_conf *guest,
 	}
 	for (i = 0; i < guest->nr_nics; i++)
 		add_nic(lab, &guest->nic[i], words);
+	for (i = 0; i < guest->nr_shares; i++)
+		ADD(words, "share=%s:%s%s", guest->share[i].folder, guest->share[i].at,
+		    guest->share[i].ro ? ":ro" : "");
 	for (i = 0; i < guest->nr_serials; i++)
 		add_serial(lab, &guest->serial[i], words);
 	for (i = 0; i < guest->nr_disks; i++)

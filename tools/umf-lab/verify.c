@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Has a guest what the lab file gives it? Its agent looks for each device, each
- * address and the number of rules, and a line comes back for each that is not
+ * address, each share and the number of rules, and a line comes back for each that is not
  * there: "<kind> <name> [<value>]". Why is in the guest's log, if anywhere.
  *
  * What a guest has no means to look at is not missing: without /sys, ip or
@@ -76,6 +76,25 @@ static void ask_addresses(FILE *out, const struct guest_conf *guest)
 	fputs("END\nfi\n", out);
 }
 
+/* The last mount there is the one that counts; its options begin with ro or rw. */
+static void ask_shares(FILE *out, const struct guest_conf *guest)
+{
+	const struct share *share = guest->share;
+
+	if (!guest->nr_shares)
+		return;
+	fputs("[ ! -r /proc/mounts ] || while read -r at mode; do\n"
+	      "is=\n"
+	      "while read -r from to type options rest; do\n"
+	      "[ \"$to\" != \"$at\" ] || is=$type,$options\n"
+	      "done </proc/mounts\n"
+	      "case $is in hostfs,$mode,*) ;; *) echo share \"$at\" ;; esac\n"
+	      "done <<END\n", out);
+	for (; share < guest->share + guest->nr_shares; share++)
+		fprintf(out, "%s %s\n", share->at, share->ro ? "ro" : "rw");
+	fputs("END\n", out);
+}
+
 static char *make_question(const struct guest_conf *guest)
 {
 	size_t rules = count_rules(guest), len;
@@ -84,6 +103,7 @@ static char *make_question(const struct guest_conf *guest)
 
 	ask_devices(out, guest);
 	ask_addresses(out, guest);
+	ask_shares(out, guest);
 	if (rules)
 		fprintf(out, "[ ! -r /proc/umf/rules ] || {\n"
 			"n=$(grep -c '^add ' /proc/umf/rules)\n"
