@@ -120,9 +120,10 @@ kill -CONT "$switch"
 within 300 "the service is elsewhere once the switch answers" somebody_serves "$third"
 lab_end
 
-# ---- without fencing ----
+# ---- without fencing, from outside or by itself ----
 
-setup_edit '/primitive fencing/d; s/stonith-enabled=true/stonith-enabled=false/'
+# The watchdog is a fence, too: it resets a node that was frozen for a minute.
+setup_edit '/primitive fencing/d; s/stonith-enabled=true/stonith-enabled=false/; /^systemctl start deadman$/d'
 lab_begin
 within 180 "the service is there" somebody_serves
 old=$node
