@@ -20,6 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 #include "../lib/look.h"
+#include "../lib/tail.h"
 #include "../lib/units.h"
 #include "../lib/xalloc.h"
 #include "tool.h"
@@ -31,8 +32,7 @@ struct watch {
 	struct watch *next;
 	pthread_t thread;
 	char *name;
-	int console;			/* a file to follow, or -1 */
-	char *part;			/* of a line that has no end yet */
+	struct tail console;		/* a file to follow, if any */
 	int64_t console_time;		/* of its last line */
 	struct look look;
 	bool all;			/* events it has are all of the run */
@@ -135,8 +135,9 @@ static void see_event(struct look *look, char *line)
  * "[    3.141592] …" is the kernel's time; anything else is now. They are in
  * order, also where the clock that is known is that of the boot before.
  */
-static void see_console(struct watch *watch, const char *line)
+static void see_console(char *line, void *data)
 {
+	struct watch *watch = data;
 	int64_t time = timeline_now();
 	uint64_t ns;
 	char *stamp;
@@ -152,29 +153,6 @@ static void see_console(struct watch *watch, const char *line)
 	watch->console_time = time;
 	if (*line)
 		timeline_add(time, LINE_CONSOLE, watch->name, line, NULL);
-}
-
-static void read_console(struct watch *watch)
-{
-	char buf[4096], *text, *pos, *line;
-	ssize_t len;
-
-	while (watch->console >= 0 &&
-	       (len = read(watch->console, buf, sizeof(buf) - 1)) > 0) {
-		buf[len] = '\0';
-		while (strlen(buf) < (size_t)len)
-			buf[strlen(buf)] = '?';
-		text = xasprintf("%s%s", watch->part, buf);
-		pos = text;
-		while (strchr(pos, '\n')) {
-			line = strsep(&pos, "\n");
-			line[strcspn(line, "\r")] = '\0';
-			see_console(watch, line);
-		}
-		free(watch->part);
-		watch->part = xstrdup(pos);
-		free(text);
-	}
 }
 
 /* ---- looking ---- */
@@ -207,7 +185,7 @@ static void *watch_thread(void *data)
 	do {
 		last = atomic_load(&watch->done);
 		look(watch);
-		read_console(watch);
+		tail_read(&watch->console, see_console, watch);
 		if (!last)
 			nanosleep(&pause, NULL);
 	} while (!last);
@@ -224,8 +202,7 @@ static struct watch *find(const char *name)
 	watch = xrealloc(NULL, sizeof(*watch));
 	memset(watch, 0, sizeof(*watch));
 	watch->name = xstrdup(name);
-	watch->part = xstrdup("");
-	watch->console = -1;
+	watch->console.fd = -1;
 	watch->look.name = watch->name;
 	watch->look.forget = forget_boot;
 	watch->look.answer = see_answer;
@@ -245,13 +222,13 @@ void watch_console(const char *name, const char *path)
 {
 	struct watch *watch = find(name);
 
-	if (watch->console >= 0)
+	if (watch->console.fd >= 0)
 		tool_usage("--console %s=%s: %s has one already", name, path, name);
-	watch->console = open(path, O_RDONLY | O_CLOEXEC);
-	if (watch->console < 0)
+	watch->console.fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (watch->console.fd < 0)
 		tool_usage("--console %s=%s: %m", name, path);
 	/* what it said before the run is not the run's */
-	lseek(watch->console, 0, SEEK_END);
+	lseek(watch->console.fd, 0, SEEK_END);
 }
 
 int watch_width(void)
@@ -326,12 +303,10 @@ void watch_end(void)
 	while ((watch = watches)) {
 		if (watch->started)
 			pthread_join(watch->thread, NULL);
-		if (watch->console >= 0)
-			close(watch->console);
+		tail_end(&watch->console);
 		watches = watch->next;
 		look_end(&watch->look);
 		free(watch->name);
-		free(watch->part);
 		free(watch);
 	}
 }

@@ -10,10 +10,9 @@
  */
 #define _GNU_SOURCE
 #include <ctype.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+#include "../lib/tail.h"
 #include "../lib/xalloc.h"
 #include "events.h"
 
@@ -21,41 +20,9 @@
 
 /* ---- lines of a file ---- */
 
-struct tail {
-	char *path;
-	int fd;
-	char *part;		/* of a line that has no end yet */
-};
-
 static void tail_init(struct tail *tail, char *path)
 {
-	tail->path = path;
-	tail->fd = -1;
-	tail->part = xstrdup("");
-}
-
-static void tail_read(struct tail *tail, void (*see)(char *line, void *data), void *data)
-{
-	char buf[65536], *text, *pos, *line, *nul;
-	ssize_t len;
-
-	if (tail->fd < 0)
-		tail->fd = open(tail->path, O_RDONLY | O_CLOEXEC);
-	while (tail->fd >= 0 && (len = read(tail->fd, buf, sizeof(buf) - 1)) > 0) {
-		while ((nul = memchr(buf, '\0', len)))
-			*nul = '?';
-		buf[len] = '\0';
-		text = xasprintf("%s%s", tail->part, buf);
-		pos = text;
-		while (strchr(pos, '\n')) {
-			line = strsep(&pos, "\n");
-			line[strcspn(line, "\r")] = '\0';
-			see(line, data);
-		}
-		free(tail->part);
-		tail->part = xstrdup(pos);
-		free(text);
-	}
+	*tail = (struct tail) { .path = path, .fd = -1 };
 }
 
 /* ---- all of them ---- */
@@ -231,9 +198,7 @@ struct event_logs *event_logs_open(const struct lab *lab, bool kernel)
 			continue;
 		tail_init(&first, guest_log(lab, lab->guest[i].name));
 		tail_read(&first, count_boot, &logs->kernel[i]);
-		close(first.fd);
-		free(first.path);
-		free(first.part);
+		tail_end(&first);
 	}
 	return logs;
 }
