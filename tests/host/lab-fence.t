@@ -70,6 +70,14 @@ rule stuck
 fence n1 "-o off -n n2"
 is "stuck" "$status: $err" "1: fence_umf: n2 is not off"
 check "... and nothing is done" is_on n2
+rule stuck id=idle
+fence n1 "-o on -n n2"
+is "... of what is so already: done" "$status: $err" "0: "
+like "... which is no effect of the rule" "$(lab fault power list)" '^add stuck id=idle[[:space:]]# fired=0 matched=1$'
+check_fails "... and the log names it not" grep -q 'stuck idle' t.run/power.log
+rule lie id=idle
+fence n1 "-o on -n n2"
+like "... nor of a lie that is true" "$(lab fault power list)" '^add lie id=idle[[:space:]]# fired=0 matched=1$'
 
 rule lie id=liar count=1
 fence n1 "-o off -n n2"
@@ -145,7 +153,7 @@ fence n1 "-o status -n n2"
 is "... and all is well" "$status: $err" "0: "
 
 for words in "add explode" "add" "add lie fly=1" "add lie guest=n9" "add lie op=eat" "add delay" "add lie time=5s" "add drop prob=2" \
-	"add drop count=x" "add drop 5s" "add lie op=list" "fly" "del" ""; do
+	"add drop count=x" "add drop 5s" "add lie op=list" "add stuck op=status" "fly" "del" ""; do
 	# shellcheck disable=SC2086 # words
 	run lab fault power $words
 	like "refused: $words" "$status: $err" '^2: umf-lab: fault power: [^:]+(:| needs) |^2: umf-lab: fault power: : must'

@@ -409,6 +409,8 @@ enum power_what {
 	POWER_LATE,	/* when nobody waits for the answer any more */
 };
 
+enum power_state { POWER_NOBODY, POWER_IS_OFF, POWER_IS_ON };
+
 struct power_verdict {
 	enum power_what what;
 	int64_t delay;		/* ns, before it does that */
@@ -418,8 +420,9 @@ struct power_verdict {
 struct power_rules;
 
 struct power_rules *power_rules_new(const struct lab *lab);
+/* @state: of @guest, when it is asked for */
 void power_rules_decide(struct power_rules *rules, const char *op, const char *guest,
-			struct power_verdict *verdict);
+			enum power_state state, struct power_verdict *verdict);
 size_t power_rules_count(const struct lab *lab);
 /* fault power <verb> ... */
 int power_rules_verb(struct lab *lab, char **args);

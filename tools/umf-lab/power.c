@@ -239,6 +239,8 @@ static void do_line(struct lab *lab, struct asker *askers, size_t n,
 		    struct asker *from, char *line)
 {
 	static struct power_rules *rules;
+	enum power_state state;
+	struct asker *target;
 	struct question q = { .from = from, .said = xstrdup(line), .since = now_ns() };
 	char *pos = line;
 
@@ -252,7 +254,9 @@ static void do_line(struct lab *lab, struct asker *askers, size_t n,
 		return;
 	}
 	rules = rules ?: power_rules_new(lab);
-	power_rules_decide(rules, q.verb, q.name, &q.verdict);
+	target = find(askers, n, q.name);
+	state = !target ? POWER_NOBODY : is_on(lab, target->guest) ? POWER_IS_ON : POWER_IS_OFF;
+	power_rules_decide(rules, q.verb, q.name, state, &q.verdict);
 	q.due = q.since + q.verdict.delay;
 	if (q.verdict.delay) {
 		log_line(&q, "is put off");

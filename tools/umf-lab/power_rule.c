@@ -10,7 +10,8 @@
  * in power.stats, "<nr> <matched> <fired>", which only the switch writes, and reads when
  * it is started again. A number is used once.
  *
- * Rules are asked in their order; delays add up, any other action is the last.
+ * Rules are asked in their order; delays add up, any other action is the last. What
+ * would be so without the rule as well has matched, and not fired.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -181,6 +182,8 @@ static char *parse(const struct lab *lab, struct rule *rule, char **words)
 	if (!why && rule->ops & OP_LIST &&
 	    (actions[i].what == POWER_STUCK || actions[i].what == POWER_LIE))
 		why = xasprintf("op=list: %s is about one guest", actions[i].name);
+	if (!why && rule->ops & OP_STATUS && actions[i].what == POWER_STUCK)
+		why = xasprintf("op=status: stuck changes no state, and tells what it is");
 	if (!why && rule->drawn && !seeded) {
 		/* of the lab's, and other than the next rule's */
 		rule->seed = lab->seed ^ (rule->nr * 0x9e3779b97f4a7c15ULL);
@@ -357,7 +360,19 @@ static bool is_over(const struct rule *rule)
 	       (rule->lasts && utc_now() - rule->added > (int64_t)rule->lasts);
 }
 
-static bool fires(struct rule *rule, int op, const char *guest)
+/* Of a guest that is not there the switch says so, whatever the rule. */
+static bool has_effect(const struct rule *rule, int op, enum power_state state)
+{
+	enum power_what what = actions[rule->action].what;
+
+	if (what != POWER_STUCK && what != POWER_LIE)
+		return true;
+	if (state == POWER_NOBODY)
+		return false;
+	return op == OP_STATUS || state != (op == OP_ON ? POWER_IS_ON : POWER_IS_OFF);
+}
+
+static bool fires(struct rule *rule, int op, const char *guest, enum power_state state)
 {
 	if (!(rule->ops & op) || is_over(rule) ||
 	    (rule->guest && (!guest || strcmp(rule->guest, guest))))
@@ -368,12 +383,14 @@ static bool fires(struct rule *rule, int op, const char *guest)
 		return false;
 	if (rule->drawn && draw(rule->seed, rule->matched) >= rule->prob)
 		return false;
+	if (!has_effect(rule, op, state))
+		return false;
 	rule->fired++;
 	return true;
 }
 
 void power_rules_decide(struct power_rules *rules, const char *op, const char *guest,
-			struct power_verdict *verdict)
+			enum power_state state, struct power_verdict *verdict)
 {
 	char *path = live_path(rules->lab, "power.rules"), *by;
 	enum power_what what = POWER_DO;
@@ -393,7 +410,7 @@ void power_rules_decide(struct power_rules *rules, const char *op, const char *g
 			bit = op_words[i].ops;
 	for (i = 0; i < rules->n && what == POWER_DO; i++) {
 		rule = &rules->rule[i];
-		if (!fires(rule, bit, guest))
+		if (!fires(rule, bit, guest, state))
 			continue;
 		what = actions[rule->action].what;
 		verdict->delay += (int64_t)rule->time;
