@@ -30,6 +30,8 @@
  */
 #define EDGE_GAP	100000
 
+const struct umf_capture_ops *umf_capture_ops;
+
 static u64 umf_seed;			/* the guest's */
 static u32 umf_last_nr;			/* numbers are never used twice */
 static u32 umf_last_id;			/* r1, r2, …; restarts at clear */

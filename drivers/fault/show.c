@@ -5,8 +5,6 @@
 #include "fault/fault.h"
 #include "fault/priv.h"
 
-const struct umf_capture_ops *umf_capture_ops;
-
 int umf_rules_list(const char *device, struct umf_reply *reply)
 {
 	struct umf_rule *rule;

@@ -45,8 +45,29 @@ enum umf_net_count {
 	UMF_NET_COUNTS
 };
 
+/*
+ * What net/fault/ wants of net/dev/, which calls it: where frames go that rules
+ * let pass. All with BH off; a frame's data start at the MAC header.
+ */
+struct umf_net_dev_ops {
+	/*
+	 * The ports a frame goes to; a frame is flooded when its port is not
+	 * known. Monitors are not among them: they get their copy here.
+	 */
+	u64 (*route)(struct umf_net *net, struct sk_buff *skb);
+	/* Consumes the frame. */
+	void (*send)(struct umf_net *net, struct sk_buff *skb, u64 ports);
+	/* In the NAPI poll only. Consumes the frame. */
+	void (*receive)(struct umf_net *net, struct sk_buff *skb);
+	/* The port's generation, to know it again later. */
+	u32 (*port_gen)(struct umf_net *net, unsigned int port);
+	/* Stops the tx queue, or lets it run again. */
+	void (*stall)(struct umf_net *net, bool stall);
+};
+
 struct umf_net {
 	/* Of umf_net_create(), and not changed after that. */
+	const struct umf_net_dev_ops *ops;
 	struct net_device *dev;
 	unsigned int unit;
 	char *spec;		/* "switch,…" as configured */
@@ -77,25 +98,6 @@ struct umf_net {
 	atomic_long_t count[UMF_NET_COUNTS];
 	struct umf_net_fault fault;	/* see there */
 };
-
-/* ---- net/dev/tx.c; all with BH off ---- */
-
-/*
- * The ports a frame goes to; a frame is flooded when its port is not known.
- * Monitors are not among them: they get their copy here.
- */
-u64 umf_net_route(struct umf_net *net, struct sk_buff *skb);
-/* Consumes the frame. Its data start at the MAC header. */
-void umf_net_send(struct umf_net *net, struct sk_buff *skb, u64 ports);
-/* Stops the tx queue, or lets it run again. */
-void umf_net_stall(struct umf_net *net, bool stall);
-/* The port's generation, to know it again later. */
-u32 umf_net_port_gen(struct umf_net *net, unsigned int port);
-
-/* ---- net/dev/rx.c; with BH off ---- */
-
-/* In the NAPI poll only. Consumes the frame; its data start at the MAC header. */
-void umf_net_receive(struct umf_net *net, struct sk_buff *skb);
 
 /* ---- net/fault/ ---- */
 

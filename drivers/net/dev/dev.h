@@ -54,6 +54,8 @@ void umf_net_rejoin(struct work_struct *work);
 
 /* ---- rx.c ---- */
 
+/* As umf_net_dev_ops has it. */
+void umf_net_receive(struct umf_net *net, struct sk_buff *skb);
 int umf_net_poll(struct napi_struct *napi, int budget);
 irqreturn_t umf_net_irq(int irq, void *data);
 void umf_net_set_rx_mode(struct net_device *dev);
@@ -63,6 +65,12 @@ void umf_net_set_rx_mode(struct net_device *dev);
 extern const struct ethtool_ops umf_net_ethtool_ops;
 
 /* ---- tx.c ---- */
+
+/* As umf_net_dev_ops has them. */
+u64 umf_net_route(struct umf_net *net, struct sk_buff *skb);
+void umf_net_send(struct umf_net *net, struct sk_buff *skb, u64 ports);
+void umf_net_stall(struct umf_net *net, bool stall);
+u32 umf_net_port_gen(struct umf_net *net, unsigned int port);
 
 void umf_net_tx_init(struct umf_net *net);
 void umf_net_tx_start(struct umf_net *net);

@@ -78,8 +78,10 @@ static void umf_net_get_channels(struct net_device *dev,
 
 static int umf_net_get_sset_count(struct net_device *dev, int set)
 {
-	return set == ETH_SS_STATS ? QUEUE_COUNTS + UMF_NET_COUNTS +
-				     umf_net_fault_stats_len() : -EOPNOTSUPP;
+	if (set != ETH_SS_STATS)
+		return -EOPNOTSUPP;
+	return QUEUE_COUNTS + UMF_NET_COUNTS +
+	       umf_net_fault_stats_len(netdev_priv(dev));
 }
 
 static void umf_net_get_strings(struct net_device *dev, u32 set, u8 *buf)
@@ -92,7 +94,7 @@ static void umf_net_get_strings(struct net_device *dev, u32 set, u8 *buf)
 		ethtool_puts(&buf, umf_net_queue_names[i]);
 	for (i = 0; i < UMF_NET_COUNTS; i++)
 		ethtool_puts(&buf, umf_net_count_names[i]);
-	umf_net_fault_strings(&buf);
+	umf_net_fault_strings(netdev_priv(dev), &buf);
 }
 
 static void umf_net_get_stats(struct net_device *dev,

@@ -102,6 +102,14 @@ static const struct net_device_ops umf_net_ops = {
 	.ndo_tx_timeout		= umf_net_tx_timeout,
 };
 
+static const struct umf_net_dev_ops umf_net_dev_ops = {
+	.route		= umf_net_route,
+	.send		= umf_net_send,
+	.receive	= umf_net_receive,
+	.port_gen	= umf_net_port_gen,
+	.stall		= umf_net_stall,
+};
+
 static void setup_dev(struct umf_net *net)
 {
 	struct net_device *dev = net->dev;
@@ -138,6 +146,7 @@ struct umf_net *umf_net_create(unsigned int unit,
 	if (!dev)
 		return ERR_PTR(-ENOMEM);
 	net = netdev_priv(dev);
+	net->ops = &umf_net_dev_ops;
 	net->dev = dev;
 	net->unit = unit;
 	net->seg = config->seg;

@@ -22,6 +22,7 @@
 #include "net/fault/flow.h"
 
 struct umf_net;
+struct umf_net_action;
 
 #define UMF_NET_SPEED	10000	/* Mbit/s, what ethtool says unless a rule does */
 
@@ -57,6 +58,7 @@ enum umf_net_fault_what {
 
 struct umf_net_fault {
 	struct umf_site site;
+	const struct umf_net_action *const *actions;	/* by enum umf_action_id */
 	struct umf_net_lane lane[UMF_NET_LANES];
 
 	/* Rules of a kind; changed as they are made and freed (site.c). */
@@ -96,8 +98,8 @@ void umf_net_fault_link(struct umf_net *net, u32 *speed, u8 *duplex);
 
 /* ---- note.c: what ethtool -S shows of rules, and captures ---- */
 
-int umf_net_fault_stats_len(void);
-void umf_net_fault_strings(u8 **buf);
+int umf_net_fault_stats_len(const struct umf_net *net);
+void umf_net_fault_strings(const struct umf_net *net, u8 **buf);
 void umf_net_fault_stats(struct umf_net *net, u64 *buf);
 
 /* Takes the frame down. Its data start at the MAC header. */
@@ -161,12 +163,12 @@ static inline void umf_net_fault_link(struct umf_net *net, u32 *speed,
 	*duplex = DUPLEX_FULL;
 }
 
-static inline int umf_net_fault_stats_len(void)
+static inline int umf_net_fault_stats_len(const struct umf_net *net)
 {
 	return 0;
 }
 
-static inline void umf_net_fault_strings(u8 **buf)
+static inline void umf_net_fault_strings(const struct umf_net *net, u8 **buf)
 {
 }
 

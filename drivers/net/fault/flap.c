@@ -44,7 +44,7 @@ static void send_flap(struct umf_net *net, u64 mac)
 	eth_broadcast_addr(eth->h_dest);
 	u64_to_ether_addr(mac, eth->h_source);
 	eth->h_proto = htons(ETH_P_LOOP);
-	umf_net_send(net, skb, umf_net_route(net, skb));
+	net->ops->send(net, skb, net->ops->route(net, skb));
 }
 
 struct flap_round {

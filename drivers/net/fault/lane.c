@@ -58,23 +58,26 @@ static struct umf_net_path *path_of(struct sk_buff *skb)
 
 /* ---- queues, with the lock held ---- */
 
-static const struct umf_net_action *action_of(const struct umf_rule *rule)
+static const struct umf_net_action *action_of(const struct umf_net_lane *lane,
+					      const struct umf_rule *rule)
 {
-	return umf_net_actions[rule->spec.action];
+	return lane->net->fault.actions[rule->spec.action];
 }
 
-static bool is_free(const struct umf_rule *rule)
+static bool is_free(const struct umf_net_lane *lane,
+		    const struct umf_rule *rule)
 {
-	const struct umf_net_action *action = action_of(rule);
+	const struct umf_net_action *action = action_of(lane, rule);
 
 	return action->free && action->free(&rule->spec);
 }
 
 /* Does it keep nothing any more? */
-static bool has_ended(struct umf_rule *rule, u64 now)
+static bool has_ended(const struct umf_net_lane *lane, struct umf_rule *rule,
+		      u64 now)
 {
-	return is_free(rule) ? READ_ONCE(rule->dead) :
-			       !umf_rule_open(rule, now);
+	return is_free(lane, rule) ? READ_ONCE(rule->dead) :
+				     !umf_rule_open(rule, now);
 }
 
 static void release_item(struct umf_net_lane *lane, struct umf_net_item *item)
@@ -103,7 +106,7 @@ static void settle(struct umf_net_lane *lane, u64 now)
 
 	lockdep_assert_held(&lane->lock);
 	list_for_each_entry_safe(waiting, next, &lane->queues, list) {
-		if (!down && !has_ended(waiting->rule, now))
+		if (!down && !has_ended(lane, waiting->rule, now))
 			continue;
 		while ((item = umf_net_queue_drain(&waiting->queue)))
 			release_item(lane, item);
@@ -151,14 +154,14 @@ static enum umf_net_fate wait_for(struct umf_net_lane *lane,
 
 	lockdep_assert_held(&lane->lock);
 	if (!lane->open || READ_ONCE(lane->net->fault.down) ||
-	    READ_ONCE(rule->dead) || has_ended(rule, now))
+	    READ_ONCE(rule->dead) || has_ended(lane, rule, now))
 		return UMF_NET_LEAVES;
 	if (queue->count >= umf_num(spec, UMF_K_LIMIT, UMF_NET_QUEUE_LIMIT))
 		return UMF_NET_FULL;
-	*due = action_of(rule)->due(queue, spec, now,
-				    &frame->stage[frame->next],
-				    frame->skb->len);
-	if (*due <= now && (is_free(rule) || !queue->count))
+	*due = action_of(lane, rule)->due(queue, spec, now,
+					  &frame->stage[frame->next],
+					  frame->skb->len);
+	if (*due <= now && (is_free(lane, rule) || !queue->count))
 		return UMF_NET_LEAVES;
 	let_go(frame->skb);
 	if (!queue->count)

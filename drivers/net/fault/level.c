@@ -32,7 +32,7 @@ static void set_levels(struct umf_net *net)
 	fault->speed = UMF_NET_SPEED;
 	fault->duplex = DUPLEX_FULL;
 	umf_site_visit_levels(&fault->site, visit_link, fault);
-	umf_net_stall(net, umf_site_level(&fault->site, UMF_A_STALL));
+	net->ops->stall(net, umf_site_level(&fault->site, UMF_A_STALL));
 	if (!fault->open)
 		return;
 	if (fault->down)

@@ -25,10 +25,14 @@ void umf_net_fault_count(struct umf_net *net, enum umf_dir dir, int what)
 }
 
 /* Does it do anything to single frames? */
-static bool is_counted(int what)
+static bool is_counted(const struct umf_net *net, int what)
 {
-	return what >= UMF_A_MAX || what == UMF_A_DOWN ||
-	       (umf_net_actions[what] && umf_net_actions[what]->apply);
+	const struct umf_net_action *action;
+
+	if (what >= UMF_A_MAX || what == UMF_A_DOWN)
+		return true;
+	action = net->fault.actions[what];
+	return action && action->apply;
 }
 
 static const char *count_name(int what)
@@ -43,22 +47,22 @@ static const char *count_name(int what)
 	}
 }
 
-int umf_net_fault_stats_len(void)
+int umf_net_fault_stats_len(const struct umf_net *net)
 {
 	int what, n = 0;
 
 	for (what = 0; what < UMF_NET_FAULT_COUNTS; what++)
-		n += is_counted(what);
+		n += is_counted(net, what);
 	return 2 * n;
 }
 
-void umf_net_fault_strings(u8 **buf)
+void umf_net_fault_strings(const struct umf_net *net, u8 **buf)
 {
 	int dir, what;
 
 	for (dir = UMF_DIR_RX; dir <= UMF_DIR_TX; dir++)
 		for (what = 0; what < UMF_NET_FAULT_COUNTS; what++)
-			if (is_counted(what))
+			if (is_counted(net, what))
 				ethtool_sprintf(buf, "%s_fault_%s",
 						dir == UMF_DIR_RX ? "rx" : "tx",
 						count_name(what));
@@ -70,7 +74,7 @@ void umf_net_fault_stats(struct umf_net *net, u64 *buf)
 
 	for (dir = UMF_DIR_RX; dir <= UMF_DIR_TX; dir++)
 		for (what = 0; what < UMF_NET_FAULT_COUNTS; what++)
-			if (is_counted(what))
+			if (is_counted(net, what))
 				*buf++ = atomic_long_read(&net->fault.count[dir][what]);
 }
 
@@ -78,7 +82,8 @@ void umf_net_fault_stats(struct umf_net *net, u64 *buf)
 
 void umf_net_did(struct umf_net_job *job, const struct umf_effect *effect)
 {
-	const struct umf_net_action *action = umf_net_actions[effect->action];
+	const struct umf_net_action *action =
+		job->net->fault.actions[effect->action];
 
 	umf_effect_done(&job->net->fault.site, &job->nop.op, &job->verdict,
 			effect);

@@ -129,7 +129,8 @@ static void send_answer(struct umf_net_job *job, struct sk_buff *reply,
 				note.text);
 	}
 	if (back)
-		umf_net_send(job->net, reply, BIT_ULL(job->path.port));
+		job->net->ops->send(job->net, reply,
+				    BIT_ULL(job->path.port));
 	else
 		umf_net_lane_inject(job->net, reply);
 }

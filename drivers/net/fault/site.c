@@ -218,6 +218,7 @@ int umf_net_fault_add(struct umf_net *net)
 	umf_net_flows_init(&fault->flows[UMF_DIR_TX], UMF_DIR_TX, filter_of);
 	umf_net_partition_init(net);
 	umf_net_flap_init(net);
+	fault->actions = umf_net_actions;
 	umf_net_lanes_init(net, &umf_net_lane_ops);
 	spin_lock_init(&fault->level_lock);
 	strscpy(fault->site.name, net->dev->name, sizeof(fault->site.name));

@@ -199,7 +199,7 @@ static void carry_out(struct umf_net_job *job)
 		result[i] = UMF_NET_UNDONE;
 		if (!job->skb)
 			continue;
-		action = umf_net_actions[job->verdict.effect[i].action];
+		action = job->net->fault.actions[job->verdict.effect[i].action];
 		result[i] = action->apply(job, &job->verdict.effect[i]);
 		job->overtakes |= result[i] == UMF_NET_OVERTAKES;
 	}
@@ -337,12 +337,12 @@ static bool is_unasked(struct umf_net *net, struct sk_buff *skb,
 static void switch_frame(struct umf_net *net, struct sk_buff *skb,
 			 const struct umf_net_path *path)
 {
-	u64 ports = umf_net_route(net, skb), plain = 0;
+	u64 ports = net->ops->route(net, skb), plain = 0;
 	struct umf_net_path to = *path;
 	struct sk_buff *copy;
 
 	if (!atomic_read(&net->fault.per_port)) {
-		umf_net_send(net, skb, ports);
+		net->ops->send(net, skb, ports);
 		return;
 	}
 	to.lane = UMF_NET_LANE_PORT;
@@ -352,7 +352,7 @@ static void switch_frame(struct umf_net *net, struct sk_buff *skb,
 			plain |= BIT_ULL(to.port);
 			continue;
 		}
-		to.gen = umf_net_port_gen(net, to.port);
+		to.gen = net->ops->port_gen(net, to.port);
 		copy = skb_clone(skb, GFP_ATOMIC);
 		if (copy)
 			umf_net_lane_enter(net, copy, &to);
@@ -362,7 +362,7 @@ static void switch_frame(struct umf_net *net, struct sk_buff *skb,
 	/* what a rule that is no longer asked still keeps goes first */
 	umf_net_lane_run(net, UMF_NET_LANE_PORT, INT_MAX);
 	if (plain)
-		umf_net_send(net, skb, plain);
+		net->ops->send(net, skb, plain);
 	else
 		consume_skb(skb);
 }
@@ -373,11 +373,11 @@ static void pass(struct umf_net *net, struct sk_buff *skb,
 	if (READ_ONCE(net->fault.down) || !READ_ONCE(net->fault.open))
 		umf_net_lose(net, skb, path, "interface down");
 	else if (path->lane == UMF_NET_LANE_RX)
-		umf_net_receive(net, skb);
+		net->ops->receive(net, skb);
 	else if (path->lane == UMF_NET_LANE_TX)
 		switch_frame(net, skb, path);
-	else if (path->gen == umf_net_port_gen(net, path->port))
-		umf_net_send(net, skb, BIT_ULL(path->port));
+	else if (path->gen == net->ops->port_gen(net, path->port))
+		net->ops->send(net, skb, BIT_ULL(path->port));
 	else
 		umf_net_lose(net, skb, path, "its port has left");
 }
