@@ -196,6 +196,11 @@ const char *word_wrong(const char *section, const char *key, const char *word);
 /* "<address>/<length>" of an ip =, as the kernel writes it; NULL: it is none. */
 char *word_address(const char *word);
 
+/* ---- rule.c ---- */
+
+/* A first fault as a kernel takes it, match= compiled; NULL, and what is wrong in *@why. */
+char *rule_text(const char *said, char **why);
+
 /* ---- path.c ---- */
 
 /*
