@@ -379,6 +379,11 @@ int start_cpu(const struct guest_conf *guest, size_t turn);
 /* Is it within what a kernel's command line has room for? False, and a line. */
 bool start_fits(const struct lab *lab, const struct guest_conf *guest);
 
+/* ---- cgroup.c ---- */
+
+/* What this process's control group has left, if the host has that much swap; and whose limit it is. */
+uint64_t cgroup_room(uint64_t swap, char **group);
+
 /* ---- memory.c ---- */
 
 /* Has the host as much as the guests may use? False, and a line that ends with @what_then. */
