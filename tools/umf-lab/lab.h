@@ -349,6 +349,7 @@ bool process_read(const struct lab *lab, const char *guest, struct process *p);
 int process_write(const char *path);
 bool process_alive(const struct process *p);
 bool process_stopped(const struct process *p);
+bool process_traced(const struct process *p);	/* a debugger has it */
 bool process_read_from(const char *path, struct process *p);
 /* With all others of its session; only if it is still the one. */
 void process_kill(const struct process *p);
@@ -507,6 +508,13 @@ void snapshot_recover(const struct lab *lab);
 /* Ends one that was killed, or undoes it. */
 void rollback_recover(struct lab *lab);
 
+/* ---- hold.c ---- */
+
+/* The guests but @guest stand still until this process, whatever it becomes, has ended. Ends the tool. */
+void hold_others(struct lab *lab, const char *guest);
+/* Lets those go on whose keeper was killed. */
+void hold_recover(const struct lab *lab);
+
 /* ---- log.c: what guests say on their consoles ---- */
 
 /* Without what a terminal would obey. */
@@ -551,6 +559,7 @@ int each_exec(struct lab *lab, struct guest_conf **list, size_t n,
 
 struct options {
 	bool json, wipe, fresh, kill, lose, quiet, follow, xterm, iso, all, svg, overcommit, no_kernel;
+	bool hold;
 	bool input, tree;
 	const char *since;
 	bool timed;
