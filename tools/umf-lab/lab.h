@@ -213,6 +213,19 @@ const char *path_below(const char *path, const char *folder);
 /* Is a relative path what it looks like: no ".", "..", nor empty parts? */
 bool path_is_plain(const char *name);
 
+/* ---- digest.c ---- */
+
+#define DIGEST_LEN	64	/* hexadecimal digits */
+
+struct digest {
+	bool data;		/* of a file with holes, of its data only */
+	char hex[DIGEST_LEN + 1];
+};
+
+/* False: the file cannot be read, or there is no sha256sum. */
+bool digest_of(const char *path, struct digest *digest);
+const char *digest_kind(const struct digest *digest);
+
 /* ---- record.c ---- */
 
 struct json_t;
@@ -228,6 +241,15 @@ struct json_t *record_move(const struct json_t *record, const char *run);
 /* Of the lab that is up, in its live folder. */
 bool record_save(const struct lab *lab);
 bool record_read(struct lab *lab);
+
+/* ---- version.c: what guests were started from ---- */
+
+/* False, and a line, if it cannot be written. */
+bool version_note(const struct lab *lab, const struct guest_conf *guest);
+bool version_note_tools(const struct lab *lab);
+/* NULL: nothing is known. */
+struct json_t *version_of(const struct lab *lab, const char *guest);
+struct json_t *version_of_tools(const struct lab *lab);
 
 /* ---- made.c: files in the run folder that a lab has made ---- */
 
