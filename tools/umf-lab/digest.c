@@ -40,8 +40,6 @@
 #define ALL	"sha256"
 #define DATA	"sha256-data"
 
-extern char **environ;
-
 const char *digest_kind(const struct digest *digest)
 {
 	return digest->data ? DATA : ALL;
@@ -173,7 +171,7 @@ static bool has_holes(int fd, const struct stat *st)
 
 static bool read_file(int fd, const struct stat *st, struct digest *digest)
 {
-	void (*pipe)(int) = signal(SIGPIPE, SIG_IGN);
+	sighandler_t pipe = signal(SIGPIPE, SIG_IGN);
 	struct sum sum;
 	bool ok;
 
@@ -239,7 +237,7 @@ static bool cache_find(const char *path, const char *key, struct digest *digest)
 	return found;
 }
 
-/* One write for a line: two tools may do it at once, and one that is killed leaves it whole or not. */
+/* One write for a line: two tools may do it at once, and one that is killed leaves none or all. */
 static void cache_add(const char *path, const char *key, const struct digest *digest)
 {
 	char *line = xasprintf("%s %s %s\n", key, digest_kind(digest), digest->hex);
