@@ -208,6 +208,12 @@ refused "a pace that is given twice" 1:19 'serial ttyS0: pace is given twice' \
 } >many.lab
 run "$umf_lab" --kernel "$LINUX" check many.lab
 like "more first faults with quotes than a kernel takes" "$status: $err" '^2: umf-lab: many.lab: guest n1: a kernel takes 16 texts'
+refused "a first fault's filter that is none" 2:22 "match='icpm': .*syntax error" <<'E'
+guest n1 {
+	faults = "eth0 drop match=icpm"
+}
+E
+refused "... that is empty" '1:[0-9]+' 'match= is empty' <<<'guest n1 { faults = "eth0 drop  match= count=1" }'
 printf 'guest n1 { append = "%s" }\n' "$(printf 'x%.0s' {1..4000})" >many.lab
 run "$umf_lab" --kernel "$LINUX" check many.lab
 like "a command line that is too long" "$status: $err" '^2: umf-lab: many.lab: guest n1: its command line has [0-9]+ bytes'

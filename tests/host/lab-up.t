@@ -14,7 +14,8 @@ guest n1 {
 	nic eth0 { segment = pub ip = 10.0.0.1/24 }
 	serial ttyS0 { link = hb }
 	disk umfa { image = common.img size = 8M shared = true }
-	faults = { "eth0 drop dir=rx every=1000000 id=first" }
+	faults = { "eth0 drop dir=rx every=1000000 id=first",
+		"eth0 drop match='icmp and dst host 10.0.0.9' id=nine; add eth0 drop match=udp bpf='1,6 0 0 0'" }
 }
 guest n2 {
 	nic eth0 { segment = pub ip = { "10.0.0.2/24", "[fd00::2]/64" } }
@@ -55,6 +56,9 @@ check "... leaves its backing alone" cmp -n 4194304 base.img /dev/zero
 seeds=$(lab fault n1,n2 list | sed -n 's/.*seed //p')
 is "each guest has a seed of its own" "$(sort -u <<<"$seeds" | wc -l)" 2
 like "the first faults are there" "$(lab fault n1 list)" 'add eth0 drop dir=rx every=1000000 id=first'
+lab exec n1 'arp -s 10.0.0.9 02:00:00:00:00:09 && ! ping -c 1 -W 1 10.0.0.9 >/dev/null'
+is "... their match= is compiled, and drops what it says" "$(lab fault n1 stats nine | sed 's/.*\(fired=[^ ]*\).*/\1/')" fired=1
+like "... bpf= beside it stands" "$(lab fault n1 list)" 'match="udp" bpf="1,6 0 0 0"'
 is "env names them to other tools" "$(eval "$(lab env)"; "$BIN/mconsole-fault" n2 list | grep -c seed)" 1
 
 echo "! umf-lab exec n2 'echo told by \$(hostname)'" >line

@@ -7,12 +7,12 @@
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
+#include "../lib/match.h"
 #include "../lib/xalloc.h"
 #include "fault/params.h"
 #include "tool.h"
 
 #define FAULT	"fault "
-#define MATCH	"match="
 #define BPF	"bpf="
 #define TABLE	"table="
 
@@ -21,44 +21,12 @@ static bool has_prefix(const char *word, const char *prefix)
 	return !strncmp(word, prefix, strlen(prefix));
 }
 
-/* A filter written over several lines, or in quotes of its own, as one text. */
-static char *tidy_filter(const char *value)
+static void add_match(struct words *out, const char *filter, bool has_bpf)
 {
-	size_t len = strlen(value);
-	char *filter, *p;
+	char *why;
 
-	if (len > 1 && strchr("'\"", *value) && value[len - 1] == *value) {
-		value++;
-		len -= 2;
-	}
-	filter = xstrndup(value, len);
-	for (p = filter; *p; p++)
-		if (isspace((unsigned char)*p))
-			*p = ' ';
-	return filter;
-}
-
-static void add_match(struct words *out, const char *value, bool has_bpf)
-{
-	char *filter = tidy_filter(value), *prog, *why, *word;
-
-	if (!filter[strspn(filter, " ")])
-		tool_usage("match= is empty");
-	/* With bpf= beside it, this is a line of list: both stand. */
-	prog = has_bpf ? NULL : match_compile(filter, &why);
-	if (!has_bpf && !prog)
-		tool_usage("match='%s': %s", filter, why);
-
-	word = xasprintf(MATCH "%s", filter);
-	words_add(out, word);
-	free(word);
-	if (prog) {
-		word = xasprintf(BPF "%s", prog);
-		words_add(out, word);
-		free(word);
-	}
-	free(prog);
-	free(filter);
+	if (!match_add(out, filter, has_bpf, &why))
+		tool_usage("%s", why);
 }
 
 /* The guest's kernel opens it, and has another current folder. */
@@ -74,12 +42,11 @@ static void add_table(struct words *out, const char *file)
 /* Copies a statement's words; returns the first one of the next. */
 static size_t add_statement(struct words *out, const struct words *in, size_t i)
 {
-	bool is_add, has_bpf = false;
+	bool is_add, has_bpf = match_has_bpf(in, i);
 	size_t end;
 
 	for (end = i; end < in->n && in->word[end] != word_separator; end++)
-		if (has_prefix(in->word[end], BPF))
-			has_bpf = true;
+		;
 	is_add = i < end && !strcmp(in->word[i], umf_verbs[UMF_V_ADD].name);
 
 	for (; i < end; i++) {

@@ -69,14 +69,6 @@ void request_make(struct words *requests, const struct words *words);
 /* The same of one statement, which is the caller's to free. */
 char *request_one(const struct words *words);
 
-/* ---- match.c ---- */
-
-/*
- * Compiles a pcap filter for Ethernet to the text of bpf=. Returns NULL and
- * libpcap's message in *@why; the caller frees either.
- */
-char *match_compile(const char *filter, char **why);
-
 /* ---- ask.c ---- */
 
 /*

@@ -29,7 +29,7 @@ _umf_lab()
 	--seed | --since | --set) return ;;
 	esac
 	if [[ $cur == -* ]]; then
-		list='--file --timeout --stdin --kernel --run --seed --set --overcommit --fresh --wipe --kill --lose --follow --since --no-kernel --xterm --svg --iso --all --json --quiet --help --version'
+		list='--file --timeout --stdin --kernel --run --seed --set --overcommit --fresh --wipe --kill --lose --hold-others --follow --since --no-kernel --xterm --svg --iso --all --json --quiet --help --version'
 	elif [ -z "$verb" ]; then
 		list='check up down status graph exec cp restart kill freeze thaw power events wait logs console snapshot rollback gdb pack unpack fault env'
 	else

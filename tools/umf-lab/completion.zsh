@@ -14,7 +14,7 @@ _umf_lab()
 
 	_arguments -C '(-f --file)'{-f,--file}'[lab file]:file:_files' '(-t --timeout)'{-t,--timeout}'[how long]:time:(5s 30s 2m)' \
 		'(-i --stdin)'{-i,--stdin} '--kernel[line or path]:kernel:(6.12 7.3)' '--run[run folder]:folder:_files -/' '--seed[number]:seed:' '*--set[variable of the lab file]:name=value:' --overcommit --fresh \
-		--wipe --kill --lose --follow '--since[time]:time:(-30s)' --no-kernel --xterm --svg --iso --all --json '(-q --quiet)'{-q,--quiet} --help --version \
+		--wipe --kill --lose --hold-others --follow '--since[time]:time:(-30s)' --no-kernel --xterm --svg --iso --all --json '(-q --quiet)'{-q,--quiet} --help --version \
 		'1:verb:(check up down status graph exec cp restart kill freeze thaw power events wait logs console snapshot rollback gdb pack unpack fault env)' '*::word:->words'
 	[[ $state == words ]] || return
 	case $line[1] in

@@ -340,7 +340,7 @@ static void add_share(cfg_t *cfg, struct guest_conf *guest, const char *value)
 static void set_guest(cfg_t *cfg, struct guest_conf *guest, const char *key,
 		      const char *value)
 {
-	char *why;
+	char *why, *rule;
 
 	if (!strcmp(key, "kernel")) {
 		guest->kernel = find_kernel(cfg, value, &why);
@@ -377,9 +377,10 @@ static void set_guest(cfg_t *cfg, struct guest_conf *guest, const char *key,
 	} else if (!strcmp(key, "faults")) {
 		if (strchr(value, '\n') || (strchr(value, '\'') && strchr(value, '"')))
 			wrong(cfg, NULL, "faults: one rule is one line, with one kind of quotes");
-		if (strstr(value, "match="))
-			wrong(cfg, "match", "match= is compiled by mconsole-fault; a boot rule takes bpf=, which its list shows");
-		strings_add(&guest->fault, xstrdup(value));
+		rule = rule_text(value, &why);
+		if (!rule)
+			wrong(cfg, "match", "%s", why);
+		strings_add(&guest->fault, rule);
 	}
 }
 

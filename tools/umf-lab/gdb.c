@@ -31,10 +31,15 @@ int gdb_verb(struct lab *lab, const struct options *opt, char **args)
 {
 	struct strings words = { 0 };
 	const char *name = args[0], *kernel;
-	char *scripts;
+	bool hold = opt->hold;
 	struct process p;
+	char *scripts;
 
-	(void)opt;
+	/* behind the guest's name all is gdb's, but this one it has not */
+	if (name && args[1] && !strcmp(args[1], "--hold-others")) {
+		hold = true;
+		args++;
+	}
 	if (!name)
 		die(LAB_USAGE, "gdb: which guest of %s?", lab->file);
 	kernel = pick_guest(lab, name)->kernel;
@@ -60,6 +65,8 @@ int gdb_verb(struct lab *lab, const struct options *opt, char **args)
 	while (*++args)
 		strings_add(&words, xstrdup(*args));
 	strings_add(&words, NULL);
+	if (hold)
+		hold_others(lab, name);
 	execvp("gdb", words.s);
 	die(LAB_FAILED, "gdb: %m");
 }

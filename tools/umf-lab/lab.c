@@ -179,6 +179,7 @@ void lab_lock(struct lab *lab, const char *verb)
 		made_read(lab, false);
 	}
 	snapshot_recover(lab);
+	hold_recover(lab);
 }
 
 /* ---- its guests ---- */

@@ -196,6 +196,11 @@ const char *word_wrong(const char *section, const char *key, const char *word);
 /* "<address>/<length>" of an ip =, as the kernel writes it; NULL: it is none. */
 char *word_address(const char *word);
 
+/* ---- rule.c ---- */
+
+/* A first fault as a kernel takes it, match= compiled; NULL, and what is wrong in *@why. */
+char *rule_text(const char *said, char **why);
+
 /* ---- path.c ---- */
 
 /*
@@ -207,6 +212,19 @@ char *path_canonical(const char *path);
 const char *path_below(const char *path, const char *folder);
 /* Is a relative path what it looks like: no ".", "..", nor empty parts? */
 bool path_is_plain(const char *name);
+
+/* ---- digest.c ---- */
+
+#define DIGEST_LEN	64	/* hexadecimal digits */
+
+struct digest {
+	bool data;		/* of a file with holes, of its data only */
+	char hex[DIGEST_LEN + 1];
+};
+
+/* False: the file cannot be read, or there is no sha256sum. */
+bool digest_of(const char *path, struct digest *digest);
+const char *digest_kind(const struct digest *digest);
 
 /* ---- record.c ---- */
 
@@ -223,6 +241,15 @@ struct json_t *record_move(const struct json_t *record, const char *run);
 /* Of the lab that is up, in its live folder. */
 bool record_save(const struct lab *lab);
 bool record_read(struct lab *lab);
+
+/* ---- version.c: what guests were started from ---- */
+
+/* False, and a line, if it cannot be written. */
+bool version_note(const struct lab *lab, const struct guest_conf *guest);
+bool version_note_tools(const struct lab *lab);
+/* NULL: nothing is known. */
+struct json_t *version_of(const struct lab *lab, const char *guest);
+struct json_t *version_of_tools(const struct lab *lab);
 
 /* ---- made.c: files in the run folder that a lab has made ---- */
 
@@ -344,6 +371,7 @@ bool process_read(const struct lab *lab, const char *guest, struct process *p);
 int process_write(const char *path);
 bool process_alive(const struct process *p);
 bool process_stopped(const struct process *p);
+bool process_traced(const struct process *p);	/* a debugger has it */
 bool process_read_from(const char *path, struct process *p);
 /* With all others of its session; only if it is still the one. */
 void process_kill(const struct process *p);
@@ -373,6 +401,11 @@ void start_claim(struct lab *lab);
 int start_cpu(const struct guest_conf *guest, size_t turn);
 /* Is it within what a kernel's command line has room for? False, and a line. */
 bool start_fits(const struct lab *lab, const struct guest_conf *guest);
+
+/* ---- cgroup.c ---- */
+
+/* What this process's control group has left, if the host has that much swap; and whose limit it is. */
+uint64_t cgroup_room(uint64_t swap, char **group);
 
 /* ---- memory.c ---- */
 
@@ -497,6 +530,13 @@ void snapshot_recover(const struct lab *lab);
 /* Ends one that was killed, or undoes it. */
 void rollback_recover(struct lab *lab);
 
+/* ---- hold.c ---- */
+
+/* The guests but @guest stand still until this process, whatever it becomes, has ended. Ends the tool. */
+void hold_others(struct lab *lab, const char *guest);
+/* Lets those go on whose keeper was killed. */
+void hold_recover(const struct lab *lab);
+
 /* ---- log.c: what guests say on their consoles ---- */
 
 /* Without what a terminal would obey. */
@@ -541,6 +581,7 @@ int each_exec(struct lab *lab, struct guest_conf **list, size_t n,
 
 struct options {
 	bool json, wipe, fresh, kill, lose, quiet, follow, xterm, iso, all, svg, overcommit, no_kernel;
+	bool hold;
 	bool input, tree;
 	const char *since;
 	bool timed;

@@ -112,7 +112,7 @@ static const struct verb {
 	  "copies all disks as they are at one instant, or lists copies" },
 	{ "rollback", rollback_verb, RECORD, false, "<name>",
 	  "puts them back; guests that run are started anew" },
-	{ "gdb", gdb_verb, RECORD, false, "<guest> [<option of gdb>...]",
+	{ "gdb", gdb_verb, RECORD, false, "[--hold-others] <guest> [<option of gdb>...]",
 	  "a debugger on its kernel" },
 	{ "pack", pack_verb, LAB_FILE, false, "[<file>]",
 	  "one file with all that the lab takes" },
@@ -150,6 +150,7 @@ static void help(void)
 	       "  --wipe            down: removes the run folder\n"
 	       "  --kill            down, restart: at once\n"
 	       "  --lose            freeze: what is sent to the guest is lost, not kept\n"
+	       "  --hold-others     gdb: the other guests stand still meanwhile\n"
 	       "  --follow          logs, events (there -f as well): and what is to come\n"
 	       "  --since T         events: from T after up on, as 12.5; the last T: -30s\n"
 	       "  --no-kernel       events: without what kernels say\n"
@@ -166,7 +167,7 @@ static void help(void)
 }
 
 enum { OPT_JSON = 256, OPT_FILE, OPT_RUN, OPT_KERNEL, OPT_SEED, OPT_SET, OPT_OVERCOMMIT,
-       OPT_FRESH, OPT_WIPE, OPT_KILL, OPT_LOSE, OPT_FOLLOW, OPT_XTERM, OPT_SVG, OPT_ISO,
+       OPT_FRESH, OPT_WIPE, OPT_KILL, OPT_LOSE, OPT_HOLD, OPT_FOLLOW, OPT_XTERM, OPT_SVG, OPT_ISO,
        OPT_ALL, OPT_SINCE, OPT_NO_KERNEL,
        OPT_VERSION };
 
@@ -183,6 +184,7 @@ static const struct option options[] = {
 	{ "wipe", no_argument, NULL, OPT_WIPE },
 	{ "kill", no_argument, NULL, OPT_KILL },
 	{ "lose", no_argument, NULL, OPT_LOSE },
+	{ "hold-others", no_argument, NULL, OPT_HOLD },
 	{ "follow", no_argument, NULL, OPT_FOLLOW },
 	{ "since", required_argument, NULL, OPT_SINCE },
 	{ "no-kernel", no_argument, NULL, OPT_NO_KERNEL },
@@ -262,6 +264,9 @@ static int parse_options(struct options *opt, const struct verb *verb, int argc,
 			break;
 		case OPT_LOSE:
 			opt->lose = true;
+			break;
+		case OPT_HOLD:
+			opt->hold = true;
 			break;
 		case OPT_FOLLOW:
 			opt->follow = true;
@@ -388,6 +393,8 @@ int main(int argc, char **argv)
 	/* who is used to it may say it: cp copies folders anyway */
 	if (opt.tree && verb->run != cp_verb)
 		die(LAB_USAGE, "-r: %s has no such option", verb->name);
+	if (opt.hold && verb->run != gdb_verb)
+		die(LAB_USAGE, "--hold-others: %s has no such option", verb->name);
 	nodelog_verb(verb->name);
 	find_lab(&lab, &opt, verb->source);
 	ret = verb->run(&lab, &opt, args);

@@ -52,32 +52,39 @@ static uint64_t size_of(const char *memory)
 	return unit ? size << 10 * (unit - units + 1) : size;
 }
 
-/* What programs can have without that others lose theirs; UINT64_MAX: not known. */
-static uint64_t host_has(void)
+struct host {
+	uint64_t memory;	/* without that others lose theirs; UINT64_MAX: not known */
+	uint64_t swap;
+};
+
+static struct host host_has(void)
 {
+	struct host host = { .memory = UINT64_MAX };
 	FILE *in = fopen("/proc/meminfo", "re");
-	uint64_t kb, sum = 0;
 	char *line = NULL;
 	size_t size = 0;
-	bool known = false;
+	uint64_t kb;
 
 	while (in && getline(&line, &size, in) >= 0) {
 		if (sscanf(line, "MemAvailable: %" SCNu64, &kb) == 1)
-			known = true;
-		else if (sscanf(line, "SwapFree: %" SCNu64, &kb) != 1)
-			continue;
-		sum += kb << 10;
+			host.memory = kb << 10;
+		else if (sscanf(line, "SwapFree: %" SCNu64, &kb) == 1)
+			host.swap = kb << 10;
 	}
 	free(line);
 	if (in)
 		fclose(in);
-	return known ? sum : UINT64_MAX;
+	if (host.memory != UINT64_MAX)
+		host.memory += host.swap;
+	return host;
 }
 
 bool memory_fits(const struct lab *lab, const char *what_then)
 {
+	uint64_t sum = 0, room = UINT64_MAX, limit = UINT64_MAX;
+	struct host host = { .memory = UINT64_MAX };
 	const char *dir = find_folder();
-	uint64_t sum = 0, room = UINT64_MAX, host = is_tmpfs(dir) ? host_has() : UINT64_MAX;
+	char *group = NULL, *who;
 	struct statvfs st;
 	size_t i;
 
@@ -85,13 +92,24 @@ bool memory_fits(const struct lab *lab, const char *what_then)
 		sum += size_of(lab->guest[i].memory);
 	if (!statvfs(dir, &st))
 		room = (uint64_t)st.f_bavail * st.f_frsize;
-	if (sum <= room && sum <= host)
-		return true;
-	if (room < host)
-		say("%s: its guests' memory is %" PRIu64 "M, and %s has room for %" PRIu64 "M; %s",
-		    lab->file, sum >> 20, dir, room >> 20, what_then);
-	else
-		say("%s: its guests' memory is %" PRIu64 "M, and the host has %" PRIu64 "M; %s",
-		    lab->file, sum >> 20, host >> 20, what_then);
-	return false;
+	/* what is no tmpfs is written back */
+	if (is_tmpfs(dir)) {
+		host = host_has();
+		limit = cgroup_room(host.swap, &group);
+	}
+	if (room < host.memory && room < limit) {
+		who = xasprintf("%s has room for", dir);
+	} else if (limit < host.memory) {
+		who = xasprintf("this control group (%s) has", group);
+		room = limit;
+	} else {
+		who = xstrdup("the host has");
+		room = host.memory;
+	}
+	if (sum > room)
+		say("%s: its guests' memory is %" PRIu64 "M, and %s %" PRIu64 "M; %s",
+		    lab->file, sum >> 20, who, room >> 20, what_then);
+	free(who);
+	free(group);
+	return sum <= room;
 }

@@ -566,7 +566,7 @@ bool start_guest(const struct lab *lab, const struct guest_conf *guest, int cpu,
 	}
 	nodelog_note(lab, false);
 	log = nodelog_lock(lab);
-	ok = ok && note(lab, guest->name, "cpu", cpu) &&
+	ok = ok && note(lab, guest->name, "cpu", cpu) && version_note(lab, guest) &&
 	     open_fifos(lab, guest->name, fifos) &&
 	     run_guest(lab, guest, cpu, &words, fifos);
 	if (ok)

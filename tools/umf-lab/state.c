@@ -90,7 +90,6 @@ bool process_stopped(const struct process *p)
 	return read_stat(p->pid, &st) && st.start == p->start && st.state == 'T';
 }
 
-/* UML's userspace under ptrace is its kernel's to stop and to continue. */
 static bool is_traced(pid_t pid)
 {
 	char path[64], *line = NULL;
@@ -125,6 +124,7 @@ static unsigned int signal_others(const struct process *p, int sig, char state)
 		if (pid == p->pid || !read_stat(pid, &st) || st.session != p->pid ||
 		    st.start < p->start || st.state == 'Z' || st.state == state)
 			continue;
+		/* UML's userspace under ptrace is its kernel's to stop and to continue */
 		if (sig != SIGKILL && is_traced(pid))
 			continue;
 		if (!kill(pid, sig))
@@ -133,6 +133,11 @@ static unsigned int signal_others(const struct process *p, int sig, char state)
 	if (dir)
 		closedir(dir);
 	return n;
+}
+
+bool process_traced(const struct process *p)
+{
+	return is_traced(p->pid);
 }
 
 void process_kill(const struct process *p)

@@ -41,9 +41,9 @@ static json_t *guest_json(const struct lab *lab, const struct guest_conf *conf)
 	const char *power = switch_state(lab, &p);
 	json_t *guest;
 
-	guest = json_pack("{ss ss ss* ss}", "guest", conf->name, "state",
+	guest = json_pack("{ss ss ss* ss so*}", "guest", conf->name, "state",
 			  guest_state_name(state), "kernel", conf->kernel_said,
-			  "log", log);
+			  "log", log, "files", version_of(lab, conf->name));
 	if (state == GUEST_ENDED)
 		why = log_panic(lab, conf->name);
 	if (why)
@@ -135,9 +135,10 @@ static void one_of_all(struct lab *lab, void *arg)
 		json_decref(guests);
 		return;
 	}
-	one = json_pack("{ss* ss* ss* ss ss* so}", "lab", lab->name, "file", lab->path,
+	one = json_pack("{ss* ss* ss* ss ss* so* so}", "lab", lab->name, "file", lab->path,
 			"run", lab->damaged ? NULL : lab->run, "live", lab->live,
-			"power_switch", switch_state(lab, &p), "guests", guests);
+			"power_switch", switch_state(lab, &p),
+			"tools", version_of_tools(lab), "guests", guests);
 	json_array_append_new(array, one);
 }
 

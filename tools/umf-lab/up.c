@@ -309,7 +309,8 @@ static bool make_lab(struct lab *lab, const struct options *opt)
 		return false;
 	/* before the live folder: who finds that finds both */
 	nodelog_begin(lab);
-	return place_make(lab) && record_save(lab) && (!lab->fencing || power_start(lab));
+	return place_make(lab) && record_save(lab) && version_note_tools(lab) &&
+	       (!lab->fencing || power_start(lab));
 }
 
 int up_verb(struct lab *lab, const struct options *opt, char **args)
