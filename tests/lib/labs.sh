@@ -75,7 +75,7 @@ lab_keep()
 
 guests()
 {
-	sed -n 's/^guest \([^ ]*\).*/\1/p' "$LAB"
+	lab status --json | jq -r '.[].guest'
 }
 
 lab_end()
