@@ -17,21 +17,22 @@ _umf_lab()
 		case $word in
 		-f) [ "$verb" = events ] || skip=$word ;;
 		--file | -t | --timeout | --kernel | --run | --seed | --since | --set) skip=$word ;;
+		--results | --junit | --only | --runs | --for | --tries) skip=$word ;;
 		-*) ;;
 		*) [ -z "$verb" ] && verb=$word || seen=$((seen + 1)) ;;
 		esac
 	done
 	[ "$verb $before" != "events -f" ] || before=''
 	case $before in
-	-f | --file | --run) mapfile -t COMPREPLY < <(compgen -f -- "$cur") && return ;;
+	-f | --file | --run | --results | --junit) mapfile -t COMPREPLY < <(compgen -f -- "$cur") && return ;;
 	--kernel) mapfile -t COMPREPLY < <(compgen -W '6.12 7.3' -- "$cur") && return ;;
-	-t | --timeout) mapfile -t COMPREPLY < <(compgen -W '5s 30s 2m' -- "$cur") && return ;;
-	--seed | --since | --set) return ;;
+	-t | --timeout | --for) mapfile -t COMPREPLY < <(compgen -W '5s 30s 2m' -- "$cur") && return ;;
+	--seed | --since | --set | --only | --runs | --tries) return ;;
 	esac
 	if [[ $cur == -* ]]; then
-		list='--file --timeout --stdin --kernel --run --seed --set --overcommit --fresh --wipe --kill --lose --hold-others --follow --since --no-kernel --xterm --svg --iso --all --json --quiet --help --version'
+		list='--file --timeout --stdin --kernel --run --seed --set --overcommit --fresh --wipe --kill --lose --hold-others --follow --since --no-kernel --xterm --svg --iso --all --json --results --junit --only --dry-run --runs --for --tries --quiet --help --version'
 	elif [ -z "$verb" ]; then
-		list='check up down status graph exec cp restart kill freeze thaw power events wait logs console snapshot rollback gdb pack unpack fault env'
+		list='check up down status graph exec cp restart kill freeze thaw power events wait logs console snapshot rollback gdb pack unpack fault test explore shrink env'
 	else
 		case $verb in
 		check | up | down | status | graph) mapfile -t COMPREPLY < <(compgen -f -X '!*.lab' -- "$cur") && return ;;
@@ -48,6 +49,8 @@ _umf_lab()
 			;;
 		restart | kill | freeze | thaw | events | logs) list=guests ;;
 		snapshot | rollback) list=$("${COMP_WORDS[0]}" "${file[@]}" snapshot 2>/dev/null) ;;
+		test | explore) mapfile -t COMPREPLY < <(compgen -f -X '!*.test' -- "$cur") && return ;;
+		shrink) mapfile -t COMPREPLY < <(compgen -d -- "$cur") && return ;;
 		pack | unpack) mapfile -t COMPREPLY < <(compgen -f -- "$cur") && return ;;
 		wait) list="ended guests" ;;
 		power) [ "$seen" -gt 0 ] && list=guests || list='on off status' ;;

@@ -588,6 +588,11 @@ struct options {
 	uint64_t timeout;	/* ns */
 	bool seeded;
 	uint64_t seed;
+	/* test, explore, shrink */
+	const char *results, *junit, *only;
+	bool dry_run;
+	uint64_t runs, tries;
+	uint64_t length;	/* --for, ns */
 };
 
 /* A moment, in which signals of @open may come. */
@@ -620,6 +625,9 @@ int gdb_verb(struct lab *lab, const struct options *opt, char **args);
 int graph_verb(struct lab *lab, const struct options *opt, char **args);
 int pack_verb(struct lab *lab, const struct options *opt, char **args);
 int unpack_verb(struct lab *lab, const struct options *opt, char **args);
+int test_verb(struct lab *lab, const struct options *opt, char **args);
+int explore_verb(struct lab *lab, const struct options *opt, char **args);
+int shrink_verb(struct lab *lab, const struct options *opt, char **args);
 
 /* ---- main.c ---- */
 

@@ -67,7 +67,7 @@ static int check_verb(struct lab *lab, const struct options *opt, char **args)
 }
 
 /* What a verb goes by: the lab file as it is, or the record of the lab that is up, if it is. */
-enum source { NOTHING, LAB_FILE, RECORD, RECORD_OR_FILE };
+enum source { NOTHING, LAB_FILE, RECORD, RECORD_OR_FILE, TEST_FILE };
 
 static const struct verb {
 	const char *name;
@@ -120,9 +120,20 @@ static const struct verb {
 	  "makes such a file a lab again" },
 	{ "fault", fault_verb, RECORD, false, "<guest>[,...] <verb>...",
 	  "mconsole-fault, for guests of the lab; `power` add|del|clear|list: its power switch" },
+	{ "test", test_verb, TEST_FILE, true, "<file>",
+	  "one run of a .test file: what must hold while a seed draws faults" },
+	{ "explore", explore_verb, TEST_FILE, true, "--runs N <file>",
+	  "such runs, a seed each" },
+	{ "shrink", shrink_verb, TEST_FILE, true, "<results>",
+	  "fewer and shorter faults that fail a run in the same way" },
 	{ "env", env_verb, RECORD, false, "",
 	  "prints UML_DIR, for other tools to find the guests" },
 };
+
+static bool verb_is_test(const struct verb *verb)
+{
+	return verb->run == test_verb || verb->run == explore_verb || verb->run == shrink_verb;
+}
 
 #define NR_VERBS (sizeof(verbs) / sizeof(*verbs))
 
@@ -159,6 +170,12 @@ static void help(void)
 	       "  --xterm           console: in a window of its own\n"
 	       "  --all             down, status: every lab of yours that is up, from any folder\n"
 	       "  --json            status, events as JSON\n"
+	       "  --results FOLDER  test, explore: where results go\n"
+	       "  --junit FILE      test: the rows as JUnit's XML as well\n"
+	       "  --only F,...      test: only these faults of the seed, as f1,f3:2s\n"
+	       "  --dry-run         test, explore: prints what would be done\n"
+	       "  --runs N, --for T explore: how many, how long\n"
+	       "  --tries N         shrink: how often a schedule may hold before it counts\n"
 	       "  -q, --quiet       nothing but errors\n"
 	       "  --help, --version\n"
 	       "\n"
@@ -168,7 +185,8 @@ static void help(void)
 
 enum { OPT_JSON = 256, OPT_FILE, OPT_RUN, OPT_KERNEL, OPT_SEED, OPT_SET, OPT_OVERCOMMIT,
        OPT_FRESH, OPT_WIPE, OPT_KILL, OPT_LOSE, OPT_HOLD, OPT_FOLLOW, OPT_XTERM, OPT_SVG, OPT_ISO,
-       OPT_ALL, OPT_SINCE, OPT_NO_KERNEL,
+       OPT_ALL, OPT_SINCE, OPT_NO_KERNEL, OPT_RESULTS, OPT_JUNIT, OPT_ONLY, OPT_DRY_RUN,
+       OPT_RUNS, OPT_FOR, OPT_TRIES,
        OPT_VERSION };
 
 static const struct option options[] = {
@@ -193,6 +211,13 @@ static const struct option options[] = {
 	{ "xterm", no_argument, NULL, OPT_XTERM },
 	{ "all", no_argument, NULL, OPT_ALL },
 	{ "json", no_argument, NULL, OPT_JSON },
+	{ "results", required_argument, NULL, OPT_RESULTS },
+	{ "junit", required_argument, NULL, OPT_JUNIT },
+	{ "only", required_argument, NULL, OPT_ONLY },
+	{ "dry-run", no_argument, NULL, OPT_DRY_RUN },
+	{ "runs", required_argument, NULL, OPT_RUNS },
+	{ "for", required_argument, NULL, OPT_FOR },
+	{ "tries", required_argument, NULL, OPT_TRIES },
 	{ "quiet", no_argument, NULL, 'q' },
 	{ "version", no_argument, NULL, OPT_VERSION },
 	{ "help", no_argument, NULL, 'h' },
@@ -200,6 +225,15 @@ static const struct option options[] = {
 };
 
 static const char *file, *run, *kernel;
+
+static uint64_t take_number(const char *name, const char *word)
+{
+	uint64_t n;
+
+	if (!units_u64(word, &n) || !n || n > 1000000)
+		die(LAB_USAGE, "--%s %s: must be a whole number from 1 on", name, word);
+	return n;
+}
 
 /*
  * "+": what stands behind the first word that is no option may have its own. Behind
@@ -292,6 +326,30 @@ static int parse_options(struct options *opt, const struct verb *verb, int argc,
 		case OPT_JSON:
 			opt->json = true;
 			break;
+		case OPT_RESULTS:
+			opt->results = optarg;
+			break;
+		case OPT_JUNIT:
+			opt->junit = optarg;
+			break;
+		case OPT_ONLY:
+			opt->only = optarg;
+			break;
+		case OPT_DRY_RUN:
+			opt->dry_run = true;
+			break;
+		case OPT_RUNS:
+			opt->runs = take_number("runs", optarg);
+			break;
+		case OPT_TRIES:
+			opt->tries = take_number("tries", optarg);
+			break;
+		case OPT_FOR:
+			if (!units_time(optarg, true, &opt->length) ||
+			    opt->length > INT64_MAX / 4)
+				die(LAB_USAGE, "--for %s: must be a time, as 30s, 10m or 8h",
+				    optarg);
+			break;
 		case 'q':
 			opt->quiet = true;
 			break;
@@ -335,6 +393,12 @@ static void find_lab(struct lab *lab, const struct options *opt, enum source sou
 		die(LAB_USAGE, "--all is for all labs; %s names one", file ?: run);
 	if (source == NOTHING || opt->all) {
 		need_no_values("which reads no lab file");
+		return;
+	}
+	if (source == TEST_FILE) {
+		need_no_values("which gives its lab none");
+		lab->file = file ? xstrdup(file) : NULL;
+		lab->kernel = kernel ? xstrdup(kernel) : NULL;
 		return;
 	}
 	take_environment();
@@ -395,6 +459,11 @@ int main(int argc, char **argv)
 		die(LAB_USAGE, "-r: %s has no such option", verb->name);
 	if (opt.hold && verb->run != gdb_verb)
 		die(LAB_USAGE, "--hold-others: %s has no such option", verb->name);
+	/* theirs alone; `fault` and others have words of their own behind the verb */
+	if (!verb_is_test(verb) && (opt.results || opt.junit || opt.only || opt.dry_run ||
+				    opt.runs || opt.tries || opt.length))
+		die(LAB_USAGE, "%s: --results, --junit, --only, --dry-run, --runs, --for and --tries are for test, explore and shrink",
+		    verb->name);
 	nodelog_verb(verb->name);
 	find_lab(&lab, &opt, verb->source);
 	ret = verb->run(&lab, &opt, args);
