@@ -98,7 +98,10 @@ clock_wait()
 {
 	local dir=$WORK/$1 key
 
-	until_true "${2:-60}" test -e "$dir/clock.status" || return 124
+	if ! until_true "${2:-60}" test -e "$dir/clock.status"; then
+		kill -9 "${clock_pids[$1]}"	# and its guests end
+		return 124
+	fi
 	for key in "${!clock_pids[@]}"; do
 		[[ $key != "$1"/* ]] || until_true 20 test -e "$WORK/$key.status" || return 124
 	done
