@@ -5,6 +5,7 @@
  * with one of them would differ from the next for no reason that anybody sees, so
  * it does not begin.
  */
+#include <linux/ctype.h>
 #include <linux/fs.h>
 #include <linux/init.h>
 #include <linux/kernel.h>
@@ -15,14 +16,24 @@
 #include <os.h>
 #include "time/clock.h"
 
-static const struct {
+struct refused {
 	const char *word;	/* what it begins with on the command line */
 	const char *what;
-} refused[] __initconst = {
+};
+
+static const struct refused refused[] __initconst = {
 	{ "ubd", "disks of ubd" },
 	{ "vec", "the vector NIC" },
 	{ "virtio_uml.", "virtio devices" },
+	{ "umf?", "disks" },	/* as umfa=, not umf="..."; not yet */
 };
+
+static bool __init is_of(const char *word, const char *what)
+{
+	size_t len = strcspn(what, "?");
+
+	return !strncmp(word, what, len) && (!what[len] || islower(word[len]));
+}
 
 static void __init refuse(const char *word, const char *what)
 {
@@ -42,7 +53,7 @@ static int __init umf_clock_refuse(void)
 	for (word = skip_spaces(word); *word && strncmp(word, "-- ", 3);
 	     word = skip_spaces(word + strcspn(word, " ")))
 		for (i = 0; i < ARRAY_SIZE(refused); i++)
-			if (strstarts(word, refused[i].word))
+			if (is_of(word, refused[i].word))
 				refuse(word, refused[i].what);
 	return 0;
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Receiving: NAPI, woken by the bell, in virtual time by time/clock.h's. What another port says of a frame is
- * hostile until it is checked here. NAPI serialises all of it.
+ * Receiving: NAPI, woken by the bell, in virtual time by that of time/clock.h. What
+ * another port says of a frame is hostile until it is checked here. NAPI serialises
+ * all of it.
  */
 #include <linux/etherdevice.h>
 #include <linux/hash.h>
