@@ -129,18 +129,46 @@ static bool any_left(const struct clock *clock)
 	return false;
 }
 
+static void wait_for_end(int pidfd)
+{
+	struct pollfd gone = { .fd = pidfd, .events = POLLIN };
+
+	while (poll(&gone, 1, -1) < 0 && errno == EINTR)
+		;
+	close(pidfd);
+}
+
+/* Its processes in user space; on older lines they have copies of all it has open. */
+static int *children_of(pid_t pid, size_t *n)
+{
+	char *path = xasprintf("/proc/%d/task/%d/children", pid, pid);
+	FILE *file = fopen(path, "re");
+	int *pidfd = NULL, child, fd;
+
+	*n = 0;
+	free(path);
+	if (!file)
+		return NULL;
+	while (fscanf(file, "%d", &child) == 1) {
+		fd = syscall(SYS_pidfd_open, child, 0);
+		if (fd < 0)
+			continue;
+		pidfd = xrealloc(pidfd, (*n + 1) * sizeof(*pidfd));
+		pidfd[(*n)++] = fd;
+	}
+	fclose(file);
+	return pidfd;
+}
+
 /* It has been killed, or has closed its connection: then it is about to end. */
 static void bury(struct clock *clock, unsigned int n, uint64_t seen)
 {
 	struct clock_guest *guest = &clock->guest[n];
-	struct pollfd gone = { .fd = guest->pidfd, .events = POLLIN };
 	unsigned int i;
 
 	/* Its locks are free, and what it had is seen to be nobody's, after that. */
-	while (poll(&gone, 1, -1) < 0 && errno == EINTR)
-		;
+	wait_for_end(guest->pidfd);
 	close(guest->fd);
-	close(guest->pidfd);
 	guest->state = CLOCK_WANTED;
 	clock->shm->client[n].flags = 0;
 	clock->shm->ours.gone++;
@@ -386,11 +414,18 @@ enum clock_end clock_start(struct clock *clock, const bool *who)
 enum clock_end clock_kill(struct clock *clock, unsigned int n)
 {
 	struct clock_guest *guest = &clock->guest[n];
+	size_t i, n_children;
+	int *child;
 
 	if (guest->state == CLOCK_WANTED)
 		return CLOCK_REACHED;
+	/* who waits starts none */
+	child = children_of(guest->pid, &n_children);
 	if (syscall(SYS_pidfd_send_signal, guest->pidfd, SIGKILL, NULL, 0) && errno != ESRCH)
 		return failed(clock, "cannot kill guest %u: %m", n + 1);
+	for (i = 0; i < n_children; i++)
+		wait_for_end(child[i]);
+	free(child);
 	bury(clock, n, clock->now);
 	return CLOCK_REACHED;
 }
