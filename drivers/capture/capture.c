@@ -41,6 +41,7 @@
 #include "capture/host.h"
 #include "capture/pcapng.h"
 #include "capture/pcapng_format.h"
+#include "time/clock.h"
 
 #define RING_SIZE	SZ_2M	/* bytes; a power of two */
 #define CHUNK		SZ_64K	/* of one write */
@@ -468,7 +469,7 @@ static int capture_start(struct umf_site *site, const char *path,
 	cap = new_capture(site, path);
 	if (!cap)
 		return umf_fail(reply, -ENOMEM, "out of memory");
-	fd = umf_capture_host_open(path);
+	fd = umf_capture_host_open(path, umf_clock_virtual());
 	if (fd < 0) {
 		free_capture(cap);
 		if (fd == -EAGAIN)
@@ -476,6 +477,10 @@ static int capture_start(struct umf_site *site, const char *path,
 					"%s: another capture writes it", path);
 		if (fd == -ENXIO)
 			return umf_fail(reply, fd, "%s: nobody reads it", path);
+		if (fd == -ESPIPE)
+			return umf_fail(reply, fd,
+					"%s: virtual time has no place for readers that take their time; capture to a file",
+					path);
 		return umf_fail(reply, fd, "%s: %s", path,
 				umf_capture_host_error(fd));
 	}

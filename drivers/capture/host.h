@@ -3,8 +3,8 @@
 #ifndef __UMF_CAPTURE_USER_H
 #define __UMF_CAPTURE_USER_H
 
-/* Opens and locks it, and makes it empty if it is a file. */
-int umf_capture_host_open(const char *path);
+/* Opens and locks it, and makes it empty if it is a file. -ESPIPE: else, @file. */
+int umf_capture_host_open(const char *path, int file);
 int umf_capture_host_write(int fd, const void *from, int len);
 /* Waits until more can be written. */
 void umf_capture_host_wait(int fd, int ms);

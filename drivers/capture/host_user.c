@@ -11,7 +11,7 @@
 #include <os.h>
 #include "capture/host.h"
 
-int umf_capture_host_open(const char *path)
+int umf_capture_host_open(const char *path, int file)
 {
 	struct stat64 st;
 	int fd, err;
@@ -27,6 +27,10 @@ int umf_capture_host_open(const char *path)
 		err = -errno;
 		close(fd);
 		return err;
+	}
+	if (file && !S_ISREG(st.st_mode)) {
+		close(fd);
+		return -ESPIPE;
 	}
 	return fd;
 }

@@ -131,6 +131,7 @@ char *umf_parse_word(char **pos);
 int umf_parse_rule(char *text, u64 class, struct umf_spec *spec,
 		   struct umf_reply *reply);
 int umf_parse_number(const char *word, u64 *val);	/* decimal or 0x… */
+int umf_parse_time(const char *word, u64 *ns);		/* 250us */
 /* "<device> <action> key=value …", valid input for add. */
 void umf_print_rule(struct umf_reply *reply, const struct umf_spec *spec);
 void umf_print_value(struct umf_reply *reply, enum umf_key key,

@@ -186,6 +186,11 @@ int umf_parse_number(const char *word, u64 *val)
 	return kstrtou64(hex ? word + 2 : word, hex ? 16 : 10, val);
 }
 
+int umf_parse_time(const char *word, u64 *ns)
+{
+	return parse_scaled(word, time_units, ns);
+}
+
 /* ---- one type of value each; word is what stands behind '=' ---- */
 
 static bool id_ok(const char *word)

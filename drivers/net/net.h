@@ -21,6 +21,7 @@
 #include "net/port/backlog.h"
 #include "net/port/route.h"
 #include "net/segment/segment.h"
+#include "time/clock.h"
 
 #define UMF_NET_UNITS	32
 #define UMF_NET_MTU_MAX	65521
@@ -78,6 +79,7 @@ struct umf_net {
 
 	/* RTNL's: open and stop. */
 	int irq;
+	struct umf_clock_bell bell;	/* virtual time: in place of it */
 
 	/* tx_lock's; taken with BH off. */
 	spinlock_t tx_lock;

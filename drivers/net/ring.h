@@ -33,7 +33,7 @@
 #endif
 
 #define UMF_SEG_MAGIC		0x746e656d67665375ULL
-#define UMF_SEG_VERSION		4
+#define UMF_SEG_VERSION		5
 #define UMF_SEG_PORTS		64
 #define UMF_SEG_PAGE		4096
 #define UMF_SEG_LABEL		40
@@ -98,6 +98,13 @@ struct umf_seg_port {
 	u32 changed_rx;
 	/* Another number: forget which MACs were seen at this port. */
 	u32 forget;
+	/*
+	 * Virtual time: who it is there (umf_clock_me()), and from when on there
+	 * is something for it: 0, nothing. Lowered by those who have something,
+	 * cleared by the port. One guest runs at a time.
+	 */
+	u32 clock;
+	u64 due;
 
 	/* Bit NN: ring NN to here may hold frames. Set by senders. */
 	u32 pending[2] __aligned(64);
@@ -178,7 +185,8 @@ struct umf_ring_rec {
 	u32 len;		/* of the frame */
 	u32 flags;		/* UMF_REC_… */
 	u8 vnet[10];		/* struct virtio_net_hdr */
-	u8 reserved[14];
+	u8 reserved[6];
+	u64 due;		/* virtual time: when it arrives; else 0 */
 };
 
 /* The largest frame: a GSO one with VLAN tags. */
@@ -225,6 +233,7 @@ static inline int umf_ring_reserve(struct umf_ring_tx *ring, u32 len,
 	*rec = (struct umf_ring_rec *)(sh->data + at);
 	(*rec)->len = len;
 	(*rec)->flags = 0;
+	(*rec)->due = 0;
 	return 0;
 }
 

@@ -77,8 +77,22 @@ static struct umf_link *link_of(struct umf_tty *tty)
 	return tty->priv;
 }
 
+/* Virtual time: it is to look when what we have for it gets there. */
+static void ring_later(struct umf_link *link)
+{
+	u64 due = umf_clock_now() + umf_clock_lookahead();
+
+	if (!READ_ONCE(link->peer->due) || due < READ_ONCE(link->peer->due))
+		WRITE_ONCE(link->peer->due, due);
+	umf_clock_wake(READ_ONCE(link->peer->clock), due);
+}
+
 static void ring_peer(struct umf_link *link)
 {
+	if (umf_clock_virtual()) {
+		ring_later(link);
+		return;
+	}
 	if (link->peer_bell >= 0)
 		umf_host_bell_ring(link->peer_bell);
 }
@@ -217,6 +231,15 @@ static bool link_pending(const struct umf_tty *tty)
 	const struct umf_link *link = tty->priv;
 
 	return READ_ONCE(link->peer->head) != READ_ONCE(link->tail);
+}
+
+static u64 link_due(struct umf_tty *tty)
+{
+	struct umf_link *link = link_of(tty);
+	u64 due = READ_ONCE(link->my->due);
+
+	WRITE_ONCE(link->my->due, 0);
+	return due;
 }
 
 static bool link_look(struct umf_tty *tty, bool on)
@@ -511,7 +534,16 @@ static int take_end(struct umf_link *link, char *error)
 	else if (err)
 		snprintf(error, UMF_TTY_ERROR, "cannot lock %s/link: %s",
 			 link->path, umf_host_error(err));
-	return err;
+	if (err)
+		return err;
+	if (!READ_ONCE(link->sh->end[!link->me].clock) == umf_clock_virtual() &&
+	    umf_host_locked(link->fd, UMF_LINK_LOCK_END + !link->me, 1)) {
+		snprintf(error, UMF_TTY_ERROR,
+			 "the other end of %s is in %s time, and this one is not",
+			 link->path, umf_clock_virtual() ? "real" : "virtual");
+		return -EXDEV;
+	}
+	return 0;
 }
 
 /* The end is ours: makes its bell and shows it to the other one. */
@@ -530,6 +562,8 @@ static int show_end(struct umf_tty *tty, struct umf_link *link, char *error)
 			 link->path, name, umf_host_error(link->bell));
 		return link->bell;
 	}
+	WRITE_ONCE(my->clock, umf_clock_virtual() ? umf_clock_me() : 0);
+	WRITE_ONCE(my->due, 0);
 	WRITE_ONCE(my->sees, 0);
 	WRITE_ONCE(my->lines, 0);
 	link->wire = umf_wire_pack(&tty->wire);
@@ -658,6 +692,7 @@ const struct umf_tty_transport umf_tty_link = {
 	.kick		= link_kick,
 	.look		= link_look,
 	.pending	= link_pending,
+	.due		= link_due,
 	.set_lines	= link_set_lines,
 	.set_wire	= link_set_wire,
 	.describe	= link_describe,

@@ -21,7 +21,7 @@
 #define __UMF_TTY_LINK_H
 
 #define UMF_LINK_MAGIC		0x6b6e696c666d7532ULL
-#define UMF_LINK_VERSION	3
+#define UMF_LINK_VERSION	4
 #define UMF_LINK_LOCK_JOIN	0
 #define UMF_LINK_LOCK_END	0x1000
 #define UMF_LINK_RING		8192	/* symbols; a power of two */
@@ -49,6 +49,13 @@ struct umf_link_end {
 	 */
 	u32 need_data __aligned(64);
 	u32 need_space;
+	/*
+	 * Virtual time: who it is there (umf_clock_me()), and from when on it is
+	 * to look; 0: there is nothing. Lowered by the other one, cleared by the
+	 * end. One guest runs at a time, and nobody rings.
+	 */
+	u32 clock;
+	u64 due;
 
 	/*
 	 * UMF_SYM_…; a mark of the sender's settings stands before the first

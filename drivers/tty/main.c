@@ -98,6 +98,36 @@ static bool looks(const struct umf_tty *tty)
 	return tty->transport->look && !tty->pace;
 }
 
+/* ---- virtual time ---- */
+
+static u64 bell_look(void *data)
+{
+	struct umf_tty *tty = data;
+
+	return tty->transport->due(tty);
+}
+
+static void bell_ring(void *data, bool gone)
+{
+	struct umf_tty *tty = data;
+
+	umf_tty_irq(tty->irq, tty);
+}
+
+/* Does it have a bell? */
+static bool is_rung(const struct umf_tty *tty)
+{
+	return umf_clock_virtual() && tty->transport->due;
+}
+
+static void add_bell(struct umf_tty *tty)
+{
+	tty->bell.look = bell_look;
+	tty->bell.ring = bell_ring;
+	tty->bell.data = tty;
+	umf_clock_bell_add(&tty->bell);
+}
+
 /* ---- configuration ---- */
 
 static int fail_transport(const char *text, char *error)
@@ -143,6 +173,12 @@ static int parse_config(struct umf_tty *tty, char *text, char **arg,
 		if (tr->arg ? end != *tr->arg || !(*arg)[1] : end) {
 			snprintf(error, UMF_TTY_ERROR, "'%.40s' must be %s%s[,pace=on|off]",
 				 word, tr->name, tr->arg ?: "");
+			return -EINVAL;
+		}
+		if (umf_clock_virtual() && !tr->due && !tr->still) {
+			snprintf(error, UMF_TTY_ERROR,
+				 "%s: what is behind it lives in real time, and this guest does not",
+				 tr->name);
 			return -EINVAL;
 		}
 		tty->transport = tr;
@@ -230,6 +266,8 @@ static int umf_tty_create(unsigned int unit, const char *text, char *error)
 	}
 	if (looks(tty))
 		umf_idle_add(&tty->idle, &look_ops, tty);
+	if (is_rung(tty))
+		add_bell(tty);
 	umf_ttys[unit] = tty;
 	kfree(copy);
 	return 0;
@@ -254,6 +292,8 @@ static void umf_tty_destroy(struct umf_tty *tty)
 	umf_ttys[tty->unit] = NULL;
 	if (looks(tty))
 		umf_idle_del(&tty->idle);
+	if (is_rung(tty))
+		umf_clock_bell_del(&tty->bell);
 	if (tty->irq >= 0)
 		um_free_irq(tty->irq, tty);
 	umf_tty_fault_del(tty);

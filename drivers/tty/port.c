@@ -468,7 +468,7 @@ const struct umf_tty_transport umf_tty_pty = {
 };
 
 const struct umf_tty_transport umf_tty_fd = {
-	.name = "fd", .arg = ":N", .open = fd_open, STREAM_OPS
+	.name = "fd", .arg = ":N", .open = fd_open, .still = true, STREAM_OPS
 };
 
 const struct umf_tty_transport umf_tty_unix = {
@@ -485,4 +485,5 @@ const struct umf_tty_transport umf_tty_null = {
 	.close	= null_close,
 	.put	= null_put,
 	.get	= null_get,
+	.still	= true,
 };

@@ -29,6 +29,7 @@
 #include "capture/capture.h"
 #include "fault/fault.h"
 #include "node/idle.h"
+#include "time/clock.h"
 #include "capture/rtac.h"
 #include "tty/wire.h"
 
@@ -79,6 +80,13 @@ struct umf_tty_transport {
 	bool (*look)(struct umf_tty *tty, bool on);
 	bool (*pending)(const struct umf_tty *tty);
 	/*
+	 * Virtual time: from when on is there something, as the other side has
+	 * last said? 0: nothing. Without a lock. Who has none is the host's, and
+	 * refused then unless @still.
+	 */
+	u64 (*due)(struct umf_tty *tty);
+	bool still;		/* the host does nothing by itself */
+	/*
 	 * What is put from now on is sent with these settings, packed; the
 	 * other side is to get that as a mark before it. Optional.
 	 */
@@ -122,6 +130,7 @@ struct umf_tty {
 	int fd;				/* wakes us; -1: none */
 	int irq;
 	struct umf_idle idle;		/* looks for what comes, if ->look */
+	struct umf_clock_bell bell;	/* virtual time: if ->due */
 
 	bool open;			/* between startup and shutdown */
 	bool breaking;			/* sends a break */

@@ -125,6 +125,10 @@ static void start(struct mconsole_call *call, long long deadline)
 {
 	int fd;
 
+	if (call->sent) {
+		call->deadline = deadline;
+		return;
+	}
 	call->err = 0;
 	call->refused = false;
 	call->reply = NULL;
@@ -164,6 +168,19 @@ static void send_request(struct mconsole_call *call)
 		call->state = MCONSOLE_ASKED;
 	else if (errno != EAGAIN && errno != EINTR)
 		finish(call, -errno);
+}
+
+int mconsole_send(struct mconsole_call *call)
+{
+	call->sent = false;
+	start(call, 0);
+	if (call->state == MCONSOLE_SENDING)
+		send_request(call);
+	/* its queue is full: nobody reads there */
+	if (call->state == MCONSOLE_SENDING)
+		finish(call, -EAGAIN);
+	call->sent = true;
+	return call->err;
 }
 
 static int append(struct mconsole_call *call, const char *text, size_t len)

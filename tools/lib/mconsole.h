@@ -18,6 +18,7 @@
 struct mconsole_call {
 	const char *path;	/* in: the guest's socket */
 	const char *request;	/* in: at most MCONSOLE_REQUEST_MAX bytes; NULL: skip */
+	bool sent;		/* in: mconsole_send() has */
 	int err;		/* 0: an answer came. -errno: it did not */
 	bool refused;		/* the guest answered that it would not */
 	char *reply;		/* NUL-terminated; mconsole_free() */
@@ -49,6 +50,11 @@ struct mconsole_call {
  */
 int mconsole_run(struct mconsole_call *calls, size_t n, int timeout_ms,
 		 const sigset_t *sigmask);
+/*
+ * Only sends it: the request is with the guest when this returns 0, and
+ * mconsole_run() gathers the answer. Else -errno, which stands in call->err too.
+ */
+int mconsole_send(struct mconsole_call *call);
 void mconsole_free(struct mconsole_call *call);
 /* Calls @line for each line of a reply, without its newline. */
 void mconsole_lines(const char *reply, void (*line)(char *line, void *data),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * ethN=switch,<segment>[,mac=xx:xx:xx:xx:xx:xx][,mtu=N]
+ * ethN=switch,<segment>[,mac=xx:xx:xx:xx:xx:xx][,mtu=N][,latency=T]
  *
  * Which interfaces there are: from the command line, or from mconsole's `config`
  * until `remove`; at the end of the guest all of them give their ports back.
@@ -32,6 +32,7 @@ struct umf_net_words {
 	u8 mac[ETH_ALEN];
 	bool has_mac;
 	unsigned int mtu;
+	u64 latency;		/* ns, or 0 */
 };
 
 /* Cuts @text up. */
@@ -73,9 +74,22 @@ static int umf_net_parse(char *text, struct umf_net_words *words, char *error)
 					 word, ETH_MIN_MTU, UMF_NET_MTU_MAX);
 				return -EINVAL;
 			}
+		} else if (!strncmp(word, "latency=", 8)) {
+			if (!umf_clock_virtual()) {
+				snprintf(error, UMF_NET_ERROR,
+					 "'%s' is for virtual time; in real time a rule delays: delay time=",
+					 word);
+				return -EINVAL;
+			}
+			if (umf_parse_time(word + 8, &words->latency) ||
+			    words->latency > NSEC_PER_SEC) {
+				snprintf(error, UMF_NET_ERROR, "'%s' is no time up to 1s",
+					 word);
+				return -EINVAL;
+			}
 		} else {
 			snprintf(error, UMF_NET_ERROR,
-				 "unknown option '%s', known are mac= and mtu=",
+				 "unknown option '%s', known are mac=, mtu= and latency=",
 				 word);
 			return -EINVAL;
 		}
@@ -117,6 +131,13 @@ static struct umf_segment *attach(unsigned int unit,
 	seg = umf_segment_join(words->segment, label, error);
 	if (IS_ERR(seg))
 		return seg;
+	if (words->latency && !umf_segment_set_latency(seg, words->latency)) {
+		snprintf(error, UMF_NET_ERROR,
+			 "latency= is less than the calendar's lookahead, %llu ns",
+			 umf_clock_lookahead());
+		umf_segment_leave(seg);
+		return ERR_PTR(-EINVAL);
+	}
 	if (!words->has_mac)
 		choose_mac(seg, words->segment, unit, words->mac);
 	else if (umf_segment_mac_taken(seg, ether_addr_to_u64(words->mac)))
@@ -198,10 +219,11 @@ static int __init umf_net_setup(char *text)
 }
 
 __uml_help(umf_net_setup,
-	   "eth[0-9]+=switch,<segment>[,mac=<mac>][,mtu=<n>]\n"
+	   "eth[0-9]+=switch,<segment>[,mac=<mac>][,mtu=<n>][,latency=<time>]\n"
 	   "    A network interface that is a port of a shared-memory segment.\n"
 	   "    <segment> is a folder on the host, or a bare name for one under\n"
-	   "    /dev/shm; guests that name the same one see each other.\n\n"
+	   "    /dev/shm; guests that name the same one see each other. In virtual\n"
+	   "    time what it sends takes the latency, 100us unless said.\n\n"
 );
 
 __setup_param("eth", umf_net_setup, umf_net_setup, 0);

@@ -58,6 +58,8 @@ void umf_net_rejoin(struct work_struct *work);
 void umf_net_receive(struct umf_net *net, struct sk_buff *skb);
 int umf_net_poll(struct napi_struct *napi, int budget);
 irqreturn_t umf_net_irq(int irq, void *data);
+/* The same in virtual time. */
+void umf_net_bell_init(struct umf_net *net);
 void umf_net_set_rx_mode(struct net_device *dev);
 
 /* ---- ethtool.c ---- */

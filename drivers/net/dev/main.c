@@ -2,7 +2,8 @@
 /*
  * An interface from umf_net_create() to umf_net_destroy(): one port of one
  * segment. Up, the port receives; down, it only keeps its place. The watch sees
- * to ports that died, four times a second for as long as others live.
+ * to ports that died, four times a second for as long as others live; in virtual
+ * time when one did, and now and then in case somebody was in the way.
  *
  * The caller serialises making and destroying; the rest is under RTNL.
  */
@@ -15,6 +16,7 @@
 #include "net/dev/dev.h"
 
 #define WATCH_PERIOD	(HZ / 4)
+#define WATCH_VIRTUAL	(5 * HZ)	/* the calendar says who has gone */
 
 static void umf_net_watch(struct work_struct *work)
 {
@@ -27,7 +29,9 @@ static void umf_net_watch(struct work_struct *work)
 		local_bh_enable();
 	}
 	if (umf_segment_check(net->seg))
-		queue_delayed_work(system_percpu_wq, &net->watch, WATCH_PERIOD);
+		queue_delayed_work(system_percpu_wq, &net->watch,
+				   umf_clock_virtual() ? WATCH_VIRTUAL :
+							 WATCH_PERIOD);
 	if (umf_segment_lost(net->seg))
 		schedule_work(&net->rejoin);
 	umf_net_tx_look_around(net);
@@ -44,6 +48,8 @@ static int umf_net_open(struct net_device *dev)
 	if (net->irq < 0)
 		return net->irq;
 	napi_enable(&net->napi);
+	if (umf_clock_virtual())
+		umf_clock_bell_add(&net->bell);
 	umf_net_tx_start(net);
 	umf_net_fault_open(net);
 	umf_segment_set_up(net->seg, true);
@@ -62,6 +68,8 @@ static int umf_net_stop(struct net_device *dev)
 	umf_net_tx_stop(net);
 	netif_carrier_off(dev);
 	um_free_irq(net->irq, net);
+	if (umf_clock_virtual())
+		umf_clock_bell_del(&net->bell);
 	napi_disable(&net->napi);
 	cancel_delayed_work_sync(&net->watch);
 	umf_net_fault_stop(net);
@@ -151,6 +159,7 @@ struct umf_net *umf_net_create(unsigned int unit,
 	net->unit = unit;
 	net->seg = config->seg;
 	umf_net_tx_init(net);
+	umf_net_bell_init(net);
 	INIT_DELAYED_WORK(&net->watch, umf_net_watch);
 	INIT_WORK(&net->rejoin, umf_net_rejoin);
 	net->spec = kstrdup(config->spec, GFP_KERNEL);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Receiving: NAPI, woken by the bell. What another port says of a frame is
- * hostile until it is checked here. NAPI serialises all of it.
+ * Receiving: NAPI, woken by the bell, in virtual time by that of time/clock.h. What
+ * another port says of a frame is hostile until it is checked here. NAPI serialises
+ * all of it.
  */
 #include <linux/etherdevice.h>
 #include <linux/hash.h>
@@ -214,6 +215,8 @@ int umf_net_poll(struct napi_struct *napi, int budget)
 	if (done == budget)
 		return done;
 	umf_route_read_all(net->route);
+	if (umf_clock_virtual() && umf_segment_rx_later(net->seg))
+		umf_clock_bell_at(&net->bell, umf_segment_rx_later(net->seg));
 	if (napi_complete_done(napi, done) && !umf_segment_rx_sleep(net->seg))
 		napi_schedule(napi);
 	return done;
@@ -226,4 +229,27 @@ irqreturn_t umf_net_irq(int irq, void *data)
 	umf_host_bell_drain(umf_segment_bell(net->seg));
 	napi_schedule(&net->napi);
 	return IRQ_HANDLED;
+}
+
+static u64 bell_look(void *data)
+{
+	struct umf_net *net = data;
+
+	return umf_segment_due(net->seg);
+}
+
+static void bell_ring(void *data, bool gone)
+{
+	struct umf_net *net = data;
+
+	if (gone)
+		mod_delayed_work(system_percpu_wq, &net->watch, 0);
+	napi_schedule(&net->napi);
+}
+
+void umf_net_bell_init(struct umf_net *net)
+{
+	net->bell.look = bell_look;
+	net->bell.ring = bell_ring;
+	net->bell.data = net;
 }

@@ -343,6 +343,7 @@ void umf_net_send(struct umf_net *net, struct sk_buff *skb, u64 ports)
 	/* What a rule has kept was routed some time ago. */
 	if (umf_segment_tx_changed(net->seg))
 		look_around(net);
+	umf_segment_line(net->seg, skb->len);
 	ports = umf_backlog_send(&net->backlogs, frame_of(skb), ports);
 	for (; ports; ports &= ports - 1) {
 		port = __ffs64(ports);

@@ -141,6 +141,20 @@ static int map_segment(struct umf_segment *seg, bool made, char *error)
 	return 0;
 }
 
+/* Are those who are there in virtual time if we are, and only then? */
+static bool is_of_our_time(const struct umf_segment *seg)
+{
+	unsigned int i;
+
+	for (i = 0; i < UMF_SEG_PORTS; i++)
+		if (i != seg->me &&
+		    READ_ONCE(seg->port[i].state) != UMF_PORT_FREE &&
+		    !READ_ONCE(seg->port[i].clock) == umf_clock_virtual() &&
+		    umf_host_locked(seg->fd, UMF_SEG_LOCK_PORT + i, 1))
+			return false;
+	return true;
+}
+
 /* The lowest slot nobody holds becomes ours. Under the join lock. */
 static int take_port(struct umf_segment *seg, char *error)
 {
@@ -171,6 +185,12 @@ static int take_port(struct umf_segment *seg, char *error)
 	umf_seg_remove_port(seg->dir, umf_seg_others_alive(seg) ? i :
 								  UMF_SEG_PORTS);
 	seg->me = i;
+	if (!is_of_our_time(seg)) {
+		snprintf(error, UMF_SEG_ERROR,
+			 "segment %s is one of guests in %s time, and we are in the other",
+			 seg->path, umf_clock_virtual() ? "real" : "virtual");
+		return -EXDEV;
+	}
 	my = &seg->port[i];
 	seg->gen = READ_ONCE(my->gen) + 1;
 	WRITE_ONCE(my->gen, seg->gen);
@@ -178,6 +198,8 @@ static int take_port(struct umf_segment *seg, char *error)
 	WRITE_ONCE(my->flags, 0);
 	WRITE_ONCE(my->pid, os_getpid());
 	memcpy(my->label, seg->label, sizeof(my->label));
+	WRITE_ONCE(my->clock, umf_clock_virtual() ? umf_clock_me() : 0);
+	WRITE_ONCE(my->due, 0);
 	WRITE_ONCE(my->sleep, 0);
 	WRITE_ONCE(my->changed_tx, 1);
 	WRITE_ONCE(my->changed_rx, 0);

@@ -3,13 +3,15 @@
  * What the files of a segment's port share, and nobody else.
  *
  * Calls go down this list: join.c, tx.c and rx.c call slot.c, cut.c, wake.c and
- * folder.c; join.c also has tx.c and rx.c close what they have opened.
+ * folder.c; join.c also has tx.c and rx.c close what they have opened. In virtual
+ * time all of these but folder.c call clock.c.
  */
 #ifndef __UMF_NET_SEGMENT_PRIV_H
 #define __UMF_NET_SEGMENT_PRIV_H
 
 #include "host/host.h"
 #include "net/segment/segment.h"
+#include "time/clock.h"
 
 /* What a data path has to tell people; umf_segment_check() does it. */
 enum umf_seg_note {
@@ -52,6 +54,9 @@ struct umf_seg_rx {
  * tx_lock and by NAPI. Process context is join, leave and the watch.
  */
 struct umf_segment {
+	/* Virtual time: of what we send, ns. */
+	u64 latency;
+
 	/* Set by joining, then constant until the port is joined anew. */
 	char *name, *path, *file;	/* as given; the folder; `segment` in it */
 	char label[UMF_SEG_LABEL];
@@ -86,11 +91,14 @@ struct umf_segment {
 	/* Send side. */
 	u64 up;
 	u64 monitors;			/* of these */
+	u64 sent;			/* virtual time: when the line is free */
 	u64 forsaken;			/* ports of the segment that was lost */
 	struct umf_seg_tx tx[UMF_SEG_PORTS];
 
 	/* Receive side. */
 	u64 active;			/* rings with frames */
+	u64 later;			/* virtual time: ... not yet due */
+	u64 later_due;			/* the first of them */
 	u64 gone;			/* to unmap once they are empty */
 	unsigned int next;		/* whose turn it is */
 	u32 sleeps;			/* how often it has slept; never 0 then */
@@ -168,5 +176,17 @@ void umf_seg_notify_all(struct umf_segment *seg);
 int umf_seg_wake(struct umf_segment *seg, unsigned int port);
 /* Does the receiver sleep, with nothing left that it was told of? */
 bool umf_seg_receiver_idle(const struct umf_segment *seg, unsigned int port);
+
+/* ---- clock.c: all in virtual time only ---- */
+
+/* The other is to look when what we have for it gets there. */
+void umf_seg_clock_notify(struct umf_segment *seg, unsigned int port);
+void umf_seg_clock_wake(struct umf_segment *seg, unsigned int port, u64 due);
+/* When the frame that stands in the ring to @port arrives. */
+u64 umf_seg_clock_stamp(struct umf_segment *seg, unsigned int port);
+/* Is the frame still on its way? Then its ring is put by. */
+bool umf_seg_clock_later(struct umf_segment *seg, unsigned int port, u64 due);
+/* The rings that were are looked at again. */
+void umf_seg_clock_poll(struct umf_segment *seg);
 
 #endif /* __UMF_NET_SEGMENT_PRIV_H */

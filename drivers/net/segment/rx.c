@@ -21,6 +21,7 @@ void umf_seg_rx_close(struct umf_segment *seg, unsigned int port)
 	umf_host_unmap(&rx->map);
 	rx->ring.sh = NULL;
 	seg->active &= ~BIT_ULL(port);
+	seg->later &= ~BIT_ULL(port);
 	seg->gone &= ~BIT_ULL(port);
 }
 
@@ -31,6 +32,7 @@ void umf_segment_rx_start(struct umf_segment *seg)
 	for (i = 0; i < UMF_SEG_PORTS; i++)
 		umf_seg_rx_close(seg, i);
 	seg->active = 0;
+	seg->later = 0;
 	seg->gone = 0;
 	WRITE_ONCE(seg->my->changed_rx, 1);
 }
@@ -47,6 +49,8 @@ bool umf_segment_rx_poll(struct umf_segment *seg)
 			seg->active |= (u64)xchg(&my->pending[word], 0) <<
 				       (32 * word);
 	seg->active &= ~BIT_ULL(seg->me);
+	if (umf_clock_virtual())
+		umf_seg_clock_poll(seg);
 	if (!READ_ONCE(my->changed_rx) || !xchg(&my->changed_rx, 0))
 		return false;
 	for (i = 0; i < UMF_SEG_PORTS; i++) {
@@ -205,6 +209,9 @@ int umf_segment_rx_next(struct umf_segment *seg, unsigned int *port,
 			else if (ret != -EBADMSG)
 				ret = 0;	/* gone meanwhile */
 		}
+		if (ret == 1 && umf_clock_virtual() &&
+		    umf_seg_clock_later(seg, i, rec->due))
+			continue;
 		if (ret == 1) {
 			*port = i;
 			seg->next = (i + 1) % UMF_SEG_PORTS;

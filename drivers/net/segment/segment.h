@@ -103,6 +103,8 @@ int umf_segment_reserve(struct umf_segment *seg, unsigned int port, u32 len,
 			struct umf_ring_rec **rec);
 /* There was no room for a frame to this monitor. */
 void umf_segment_miss(struct umf_segment *seg, unsigned int port);
+/* Virtual time: a frame of @len bytes is about to be, to one or more. */
+void umf_segment_line(struct umf_segment *seg, u32 len);
 /* Hands it over. -EPIPE: the port has just been found dead. */
 int umf_segment_commit(struct umf_segment *seg, unsigned int port, u32 len);
 
@@ -128,5 +130,14 @@ bool umf_segment_rx_sleep(struct umf_segment *seg);
  * time: a bell that was lost, by whoever's fault, is then only late.
  */
 bool umf_segment_rx_pending(const struct umf_segment *seg);
+
+/* In virtual time (time/clock.h). */
+
+/* How long what this port sends takes, ns; false: the calendar wants more. */
+bool umf_segment_set_latency(struct umf_segment *seg, u64 latency);
+/* When others have something for it, as they have last said, or 0. */
+u64 umf_segment_due(struct umf_segment *seg);
+/* When the first frame of those arrives that umf_segment_rx_next() left, or 0. */
+u64 umf_segment_rx_later(const struct umf_segment *seg);
 
 #endif /* __UMF_NET_SEGMENT_H */

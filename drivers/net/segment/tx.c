@@ -337,6 +337,14 @@ void umf_segment_miss(struct umf_segment *seg, unsigned int port)
 
 int umf_segment_commit(struct umf_segment *seg, unsigned int port, u32 len)
 {
+	u64 due;
+
+	if (umf_clock_virtual()) {
+		due = umf_seg_clock_stamp(seg, port);
+		umf_ring_commit(&seg->tx[port].ring, len);
+		umf_seg_clock_wake(seg, port, due);
+		return 0;
+	}
 	umf_ring_commit(&seg->tx[port].ring, len);
 	return umf_seg_wake(seg, port);
 }
