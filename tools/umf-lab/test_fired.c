@@ -83,6 +83,14 @@ struct rule_seen {
 	bool lost, gone;
 };
 
+/* … but for the end of the run, which comes when all rules have ended. */
+static bool has_gone(const json_t *event)
+{
+	return is(event, "event", "booted") ||
+	       (is(event, "event", "ended") &&
+		strncmp(text_of(event, "text"), "ended by down", 13));
+}
+
 static void look(const json_t *events, const struct fault *fault, struct rule_seen *seen)
 {
 	char id[16];
@@ -103,8 +111,7 @@ static void look(const json_t *events, const struct fault *fault, struct rule_se
 		else if (is(event, "event", "lost"))
 			seen->lost = true;
 		if (is(event, "source", "node") && seen->added &&
-		    time < seen->added + fault->time + SLACK_NS &&
-		    (is(event, "event", "ended") || is(event, "event", "booted")))
+		    time < seen->added + fault->time + SLACK_NS && has_gone(event))
 			seen->gone = true;
 	}
 }
