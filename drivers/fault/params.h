@@ -65,6 +65,12 @@ enum umf_blk_status {
 	UMF_STATUS_NOTSUPP,
 };
 
+/* unit= of a disk's rule: what is one match. */
+enum umf_unit {
+	UMF_UNIT_REQUEST,
+	UMF_UNIT_BLOCK,
+};
+
 /* csum= of a corrupted frame. */
 enum umf_csum {
 	UMF_CSUM_KEEP,
@@ -140,6 +146,7 @@ enum umf_key {
 	UMF_K_PATTERN,
 	UMF_K_OP,
 	UMF_K_SECTORS,
+	UMF_K_UNIT,
 	UMF_K_STATUS,
 	UMF_K_REWRITES,
 	UMF_K_BITS,
@@ -195,6 +202,7 @@ enum umf_key {
 	UMF_K_AFTER,
 	UMF_K_EVERY,
 	UMF_K_COUNT,
+	UMF_K_PLACE,
 	UMF_K_ON,
 	UMF_K_AT,
 	UMF_K_FOR,
