@@ -225,6 +225,13 @@ bool umf_fate_timeout(struct umf_blk_cmd *cmd);
 /* Rules came, went, opened or closed: who waits for them still? */
 void umf_fate_review(struct umf_blk *blk);
 
+/* ---- blk/wait.c: host calls that a kernel thread waits for ---- */
+
+/* As umf_io_exec(); sleeps, and the guest goes on. */
+int umf_blk_exec(struct umf_blk *blk, const struct umf_io *io);
+/* @call(@arg), by a thread of the host: see UMF_IO_CALL. */
+int umf_blk_call(struct umf_blk *blk, int (*call)(void *arg), void *arg);
+
 /* ---- blk/io.c: the way to the host and back ---- */
 
 int umf_blk_io_init(void);

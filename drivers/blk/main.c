@@ -591,9 +591,15 @@ out_free:
 	return err;
 }
 
+static int end_log_call(void *image)
+{
+	return umf_wlog_end(image);
+}
+
 static int end_log(struct umf_blk *blk)
 {
-	int err = blk->image->log ? umf_wlog_end(blk->image) : 0;
+	int err = blk->image->log ?
+		  umf_blk_call(blk, end_log_call, blk->image) : 0;
 
 	if (err)
 		pr_err("umf%c: its log is not complete (%s)\n", 'a' + blk->unit,
@@ -612,8 +618,8 @@ static int umf_blk_destroy(struct umf_blk *blk)
 	put_disk(blk->disk);
 	blk_mq_free_tag_set(&blk->tags);
 	err = umf_power_del(blk);
-	umf_io_pool_stop(blk->pool);
 	err = end_log(blk) ?: err;
+	umf_io_pool_stop(blk->pool);
 	close_image(blk);
 	kfree(blk->words);
 	kfree(blk->spec);

@@ -3,7 +3,7 @@
  * cache=volatile between a disk's requests and the host, and power cuts.
  *
  * All requests of such a disk are done one after the other in its worker, which
- * alone touches the cache: a write or a zeroing stays there until it is flushed or
+ * alone touches the cache, and sleeps while the host's threads work (blk/wait.c): a write or a zeroing stays there until it is flushed or
  * there is no room; a read sees it; FUA and discard go past it. Unplugging the
  * disk writes it back, and so does an orderly end of the guest, as drivers of disks
  * flush them then; a kill, a panic and a power cut do not.
@@ -49,7 +49,7 @@ static int host_sectors(struct umf_blk *blk, enum umf_io_op op, u64 sector,
 		.op = op, .sector = sector, .nr = n, .nvec = n, .vec = vec,
 	};
 
-	return umf_io_exec(blk->image, &io);
+	return umf_blk_exec(blk, &io);
 }
 
 int umf_power_read_sector(struct umf_blk *blk, u64 sector, void *data)
@@ -111,7 +111,7 @@ void umf_power_resized(struct umf_blk *blk, u64 sectors)
 
 static int cached_read(struct umf_blk *blk, const struct umf_io *io)
 {
-	int err = umf_io_exec(blk->image, io);
+	int err = umf_blk_exec(blk, io);
 	const void *data;
 	u64 i;
 
@@ -127,7 +127,7 @@ static int cached_read(struct umf_blk *blk, const struct umf_io *io)
 /* Past the cache: once it is done, what the cache had there is older. */
 static int pass_by(struct umf_blk *blk, const struct umf_io *io)
 {
-	int err = umf_io_exec(blk->image, io);
+	int err = umf_blk_exec(blk, io);
 
 	if (!err)
 		umf_cache_drop_range(blk->cache, io->sector, io->nr);
@@ -149,7 +149,7 @@ static int cached_write(struct umf_blk *blk, const struct umf_io *io)
 		/* no memory is a full cache */
 		if (umf_cache_add(blk->cache, io->sector + i, data))
 			return write_back(blk, 0) ?:
-			       umf_io_exec(blk->image, io);
+			       umf_blk_exec(blk, io);
 	}
 	if (blk->cache->nr > blk->cache->max)
 		return write_back(blk, blk->cache->max - blk->cache->max / 4);
@@ -172,7 +172,7 @@ static int cached_do(struct umf_blk *blk, const struct umf_io *io)
 			return cached_write(blk, io);
 		return write_back(blk, 0) ?: pass_by(blk, io);
 	default:
-		return write_back(blk, 0) ?: umf_io_exec(blk->image, io);
+		return write_back(blk, 0) ?: umf_blk_exec(blk, io);
 	}
 }
 
@@ -215,7 +215,7 @@ static void cut_disk(struct umf_blk *blk, const struct umf_cut *cut)
 	left = umf_cache_cut(blk->cache, cut);
 	list_for_each_entry(entry, &blk->cache->order, list)
 		err = settle(blk, entry) ?: err;
-	err = umf_io_exec(blk->image, &flush) ?: err;
+	err = umf_blk_exec(blk, &flush) ?: err;
 	umf_cache_clear(blk->cache);
 	pr_info("umf%c: power cut, %llu of %llu sectors that were not flushed are left\n",
 		'a' + blk->unit, left, nr);
@@ -287,7 +287,7 @@ static void write_out(struct work_struct *work)
 
 	if (!out->blk->dark)
 		out->err = write_back(out->blk, 0) ?:
-			   umf_io_exec(out->blk->image, &flush);
+			   umf_blk_exec(out->blk, &flush);
 }
 
 int umf_power_orderly(struct umf_blk *blk)
@@ -335,7 +335,7 @@ int umf_power_del(struct umf_blk *blk)
 	destroy_workqueue(blk->wq);
 	if (!blk->cache)
 		return 0;
-	err = write_back(blk, 0) ?: umf_io_exec(blk->image, &flush);
+	err = write_back(blk, 0) ?: umf_blk_exec(blk, &flush);
 	if (err)
 		pr_err("umf%c: its cache cannot be written back (%s)\n",
 		       'a' + blk->unit, umf_file_error(err));

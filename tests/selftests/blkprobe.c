@@ -12,6 +12,8 @@
  *		reads, or writes as that version, up to 256 requests handed over at once, so that the block layer merges
  *		them; "<sector> <errno>" of each that failed, ascending
  *	blkprobe sync <file>                                         fsync(); prints the errno
+ *	blkprobe pause <file>					     sleeps a few ms at a time while the file is there; prints
+ *		the longest time, in ms, that passed instead
  *	blkprobe discard|zero <file> <sector> <count>                BLKDISCARD, BLKZEROOUT
  *	blkprobe stress <file> <sectors> <seed> <workers> [tag]      writes until killed; a line "A <tag> <worker> <n>" on
  *		stdout for each acknowledged write, "F <tag> <worker> <n>" for each acknowledged flush after it
@@ -34,6 +36,7 @@
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define SECTOR	512
@@ -268,6 +271,30 @@ static int do_sync(int argc, char **argv)
 	return 0;
 }
 
+static long long now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000000000LL + ts.tv_nsec;
+}
+
+static int do_pause(int argc, char **argv)
+{
+	long long last = now(), longest = 0, this;
+
+	(void)argc;
+	while (!access(argv[0], F_OK)) {
+		usleep(2000);
+		this = now();
+		if (this - last > longest)
+			longest = this - last;
+		last = this;
+	}
+	printf("%lld\n", longest / 1000000);
+	return 0;
+}
+
 static int do_range(int argc, char **argv, unsigned long request)
 {
 	uint64_t range[2] = { number(argv[1]) * SECTOR, number(argv[2]) * SECTOR };
@@ -417,6 +444,8 @@ int main(int argc, char **argv)
 		return do_aio(n, argv);
 	if (!strcmp(verb, "sync") && n == 1)
 		return do_sync(n, argv);
+	if (!strcmp(verb, "pause") && n == 1)
+		return do_pause(n, argv);
 	if (!strcmp(verb, "discard") && n == 3)
 		return do_range(n, argv, BLKDISCARD);
 	if (!strcmp(verb, "zero") && n == 3)
@@ -425,6 +454,6 @@ int main(int argc, char **argv)
 		return do_stress(n, argv);
 	if (!strcmp(verb, "check") && n >= 5)
 		return do_check(n, argv);
-	fprintf(stderr, "usage: blkprobe write|show|read|aio|sync|discard|zero|stress|check <file> ...\n");
+	fprintf(stderr, "usage: blkprobe write|show|read|aio|sync|pause|discard|zero|stress|check <file> ...\n");
 	return 2;
 }
