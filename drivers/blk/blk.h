@@ -30,8 +30,9 @@ struct umf_blk_fault {
 	struct umf_site site;
 	struct work_struct protect;	/* the disk's read-only flag follows */
 	unsigned long levels;		/* BIT(UMF_LEVEL_…) */
-	spinlock_t lock;		/* waiting, and each fate on it */
+	spinlock_t lock;		/* the two lists, and each fate on one */
 	struct list_head waiting;
+	struct list_head inflight;	/* writes for the cut that is being done */
 	spinlock_t marks_lock;		/* the two lists */
 	struct list_head marks;		/* of badsector, stale, powercut rules */
 	struct list_head by_block;	/* of rules that are asked of each block */
@@ -65,6 +66,7 @@ struct umf_blk {
 	struct workqueue_struct *wq;	/* one work at a time */
 	struct umf_cache *cache;	/* NULL: none; in wq only */
 	bool dark;			/* no power; in wq only */
+	unsigned int physical;		/* sectors that a cut keeps or loses together */
 	/* blk/power.c's, for a cut of the guest: */
 	struct list_head disks;
 	struct umf_cut off_cut;		/* how it is done to this disk */
@@ -119,7 +121,7 @@ struct umf_blk_fate {
 	unsigned int causes;
 	struct umf_blk_cause cause[UMF_EFFECTS_MAX];	/* of its waiting */
 	u64 since;			/* ns */
-	struct list_head list;		/* on fault.waiting */
+	struct list_head list;		/* on fault.waiting, or inflight */
 	struct hrtimer timer;
 	struct work_struct work;	/* what may sleep, before it is done */
 	struct umf_blk_mark *stale;	/* read: what is put in its place */
@@ -222,6 +224,11 @@ void umf_fate_end(struct umf_blk_cmd *cmd, blk_status_t status);
 void umf_fate_done(struct umf_blk_cmd *cmd);
 /* blk-mq has lost patience: was that what a rule wants? Then it is ended. */
 bool umf_fate_timeout(struct umf_blk_cmd *cmd);
+/*
+ * fault.cut is to be done, by the disk's worker: what is under way is kept for it, unless
+ * that is old afterwards. @cmd, or NULL: the request that it came with; true: it is kept, too.
+ */
+bool umf_fate_cut(struct umf_blk *blk, struct umf_blk_cmd *cmd);
 /* Rules came, went, opened or closed: who waits for them still? */
 void umf_fate_review(struct umf_blk *blk);
 

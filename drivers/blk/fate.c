@@ -365,6 +365,36 @@ bool umf_fate_timeout(struct umf_blk_cmd *cmd)
 	return waited;
 }
 
+static bool can_be_torn(const struct umf_blk_cmd *cmd)
+{
+	return cmd->io.op == UMF_IO_WRITE && !cmd->fate.skip &&
+	       !cmd->fate.parts.n;
+}
+
+bool umf_fate_cut(struct umf_blk *blk, struct umf_blk_cmd *cmd)
+{
+	struct umf_blk_fault *fault = &blk->fault;
+	struct umf_blk_cmd *other, *next;
+	unsigned long flags;
+	bool kept = false;
+
+	spin_lock_irqsave(&fault->lock, flags);
+	if (fault->cut.inflight != UMF_INFLIGHT_OLD) {
+		list_for_each_entry_safe(other, next, &fault->waiting, fate.list) {
+			if (!can_be_torn(other))
+				continue;
+			other->fate.waiting = false;
+			list_move_tail(&other->fate.list, &fault->inflight);
+		}
+		kept = cmd && can_be_torn(cmd);
+		if (kept)
+			list_add_tail(&cmd->fate.list, &fault->inflight);
+	}
+	queue_work(blk->wq, &fault->cut_work);
+	spin_unlock_irqrestore(&fault->lock, flags);
+	return kept;
+}
+
 void umf_fate_review(struct umf_blk *blk)
 {
 	struct umf_blk_fault *fault = &blk->fault;

@@ -31,6 +31,7 @@ struct umf_blk_asked {
 	struct umf_op op;
 	struct umf_blk_cmd *cmd;	/* NULL: KIND_POWER */
 	bool is_block;
+	bool cuts;		/* it ends with the power cut */
 	u64 sector, nr;
 	u64 kinds;		/* BIT_ULL(UMF_OP_…), or KIND_POWER */
 };
@@ -415,26 +416,30 @@ static u64 rate_wait(const struct umf_effect *effect, u64 bytes)
 	return wait;
 }
 
-static void cut_power(struct umf_blk *blk, const struct umf_effect *effect)
+/* False: there is no power already. Else umf_fate_cut() is to follow. */
+static bool cut_power(struct umf_blk *blk, const struct umf_effect *effect)
 {
 	struct umf_blk_fault *fault = &blk->fault;
 	const struct umf_spec *spec = effect->spec;
 	struct umf_rng rng = effect->rng;
 	u64 drawn = umf_rng_below(&rng, UMF_PPB + 1);
 	unsigned long flags;
+	bool cuts;
 
 	spin_lock_irqsave(&fault->lock, flags);
-	if (!fault->cut_by) {
+	cuts = !fault->cut_by;
+	if (cuts) {
 		fault->cut_by = effect->rule;
 		fault->cut.rng = rng;
 		fault->cut.keep = umf_num(spec, UMF_K_KEEP, drawn);
 		fault->cut.torn = umf_num(spec, UMF_K_TORN, 0);
 		fault->cut.reorder = umf_num(spec, UMF_K_REORDER, 0);
+		fault->cut.inflight = umf_num(spec, UMF_K_INFLIGHT, 0);
 		fault->stop_guest = umf_num(spec, UMF_K_STOP, 0);
 		WRITE_ONCE(fault->levels, fault->levels | BIT(UMF_LEVEL_DARK));
-		queue_work(blk->wq, &fault->cut_work);
 	}
 	spin_unlock_irqrestore(&fault->lock, flags);
+	return cuts;
 }
 
 /*
@@ -469,7 +474,7 @@ static bool set_place(const struct umf_blk_asked *bop,
 }
 
 /* What fails, how long it waits, what is wrong with its data. */
-static bool set_rest(const struct umf_blk_asked *bop,
+static bool set_rest(struct umf_blk_asked *bop,
 		     const struct umf_effect *effect)
 {
 	struct umf_blk_cmd *cmd = bop->cmd;
@@ -485,7 +490,7 @@ static bool set_rest(const struct umf_blk_asked *bop,
 		fate->skip = true;
 		return true;
 	case UMF_A_BLK_POWERCUT:
-		cut_power(cmd->blk, effect);
+		bop->cuts = cut_power(cmd->blk, effect);
 		fate->status = BLK_STS_OFFLINE;
 		return true;
 	case UMF_A_BLK_CORRUPT:
@@ -653,6 +658,7 @@ void umf_blk_fault_start(struct umf_blk_cmd *cmd)
 		.kinds = kinds_of_io(&cmd->io),
 	};
 	blk_status_t status = umf_fate_level(cmd->blk, &cmd->io);
+	struct umf_blk *blk = cmd->blk;
 	bool waits;
 
 	umf_fate_clear(cmd);
@@ -664,8 +670,10 @@ void umf_blk_fault_start(struct umf_blk_cmd *cmd)
 	if (!ask_request(&bop) && cmd->io.nr &&
 	    !list_empty_careful(&cmd->blk->fault.by_block))
 		ask_blocks(&bop);
-	waits = umf_fate_waits(cmd);
+	waits = !bop.cuts && umf_fate_waits(cmd);
 	rcu_read_unlock();
+	if (bop.cuts && umf_fate_cut(blk, cmd))
+		return;
 	if (!waits)
 		umf_fate_start(cmd);
 }
@@ -688,7 +696,7 @@ static void cut_at_once(struct umf_blk *blk)
 	u64 now = ktime_get_ns();
 	struct umf_blk_mark *mark;
 	unsigned long flags;
-	bool fire = false;
+	bool fire = false, cuts = false;
 	unsigned int i;
 
 	spin_lock_irqsave(&blk->fault.marks_lock, flags);
@@ -706,8 +714,10 @@ static void cut_at_once(struct umf_blk *blk)
 	verdict = umf_decide(&blk->fault.site, &asked.op);
 	umf_verdict_done(&blk->fault.site, &asked.op, &verdict);
 	for (i = 0; i < verdict.n; i++)
-		cut_power(blk, &verdict.effect[i]);
+		cuts |= cut_power(blk, &verdict.effect[i]);
 	rcu_read_unlock();
+	if (cuts)
+		umf_fate_cut(blk, NULL);
 }
 
 static void fault_update(struct umf_site *site)
@@ -751,6 +761,7 @@ int umf_blk_fault_add(struct umf_blk *blk)
 	spin_lock_init(&fault->lock);
 	spin_lock_init(&fault->marks_lock);
 	INIT_LIST_HEAD(&fault->waiting);
+	INIT_LIST_HEAD(&fault->inflight);
 	INIT_LIST_HEAD(&fault->marks);
 	INIT_LIST_HEAD(&fault->by_block);
 	INIT_WORK(&fault->protect, protect);

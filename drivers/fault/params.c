@@ -35,6 +35,11 @@ static const char *const unit_words[] = {
 	[UMF_UNIT_REQUEST] = "request", [UMF_UNIT_BLOCK] = "block", NULL
 };
 
+static const char *const inflight_words[] = {
+	[UMF_INFLIGHT_OLD] = "old", [UMF_INFLIGHT_NEW] = "new",
+	[UMF_INFLIGHT_TORN] = "torn", NULL
+};
+
 static const char *const switch_words[] = { "off", "on", NULL };
 
 static const char *const csum_words[] = {
@@ -181,6 +186,11 @@ const struct umf_param umf_params[UMF_K_MAX] = {
 		.name = "reorder", .type = UMF_T_WORD, .group = UMF_G_EFFECT,
 		.words = switch_words, .form = "off|on",
 		.help = "on: each sector survives by its own draw; off: the first written do",
+	},
+	[UMF_K_INFLIGHT] = {
+		.name = "inflight", .type = UMF_T_WORD, .group = UMF_G_EFFECT,
+		.words = inflight_words, .form = "old|new|torn",
+		.help = "what writes under way leave, old unless given; torn: a drawn part",
 	},
 	[UMF_K_STOP] = {
 		.name = "stop", .type = UMF_T_WORD, .group = UMF_G_EFFECT,
@@ -673,7 +683,8 @@ const struct umf_action umf_actions[UMF_A_MAX] = {
 	},
 	[UMF_A_BLK_POWERCUT] = {
 		.name = "powercut", .classes = UMF_CLASS_BLK,
-		.keys = KEYS(KEYS_BLK, K(KEEP), K(TORN), K(REORDER), K(STOP)),
+		.keys = KEYS(KEYS_BLK, K(KEEP), K(TORN), K(REORDER), K(INFLIGHT),
+			     K(STOP)),
 		.flags = UMF_AF_FINAL | UMF_AF_EDGES,
 		.help = "no power: what cache=volatile holds survives or not, nothing works",
 	},

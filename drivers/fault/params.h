@@ -71,6 +71,13 @@ enum umf_unit {
 	UMF_UNIT_BLOCK,
 };
 
+/* inflight= of a power cut. */
+enum umf_inflight {
+	UMF_INFLIGHT_OLD,
+	UMF_INFLIGHT_NEW,
+	UMF_INFLIGHT_TORN,
+};
+
 /* csum= of a corrupted frame. */
 enum umf_csum {
 	UMF_CSUM_KEEP,
@@ -158,6 +165,7 @@ enum umf_key {
 	UMF_K_KEEP,
 	UMF_K_TORN,
 	UMF_K_REORDER,
+	UMF_K_INFLIGHT,
 	UMF_K_STOP,
 	UMF_K_IOPS,
 	UMF_K_BPS,
