@@ -76,6 +76,8 @@ is "... fails" "$(guest_exec d1 'head -n 1 /tmp/late')" "8 $ENODEV"
 fault d1 clear
 is "... and is there" "$(probe d1 show umfa 0 32 | joined)" "0 7 v1, 8 15 v3, 16 31 v1"
 # in order, what comes after something that is lost is lost, but FUA
+probe d1 write umfb 0 128 1 128
+probe d1 sync umfb
 probe d1 write umfb 0 8 2
 fault d1 add umfb powercut op=write keep=0 inflight=new id=r >/dev/null
 probe d1 write umfb 64 8 2 >/dev/null
@@ -92,7 +94,7 @@ like "inflight= is no word of a delay" "$(fault d1 add umfa delay time=1s inflig
 
 cat >"$blk_dir/load.$$" <<'S'
 mount -t ext4 /dev/umfd /mnt || exit 9
-mkdir -p /mnt/$1 && /blk/blkprobe sync /mnt || exit 8
+mkdir -p /mnt/$1 || { umount /mnt; exit 8; }
 n=0
 while [ $n -lt 60 ]; do
 	n=$((n + 1))
