@@ -30,6 +30,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 static __thread unsigned int calls;
@@ -85,6 +86,16 @@ static int spoiled(const char *word)
 	return 0;
 }
 
+/* No signal ends it: none ends a sync. */
+static void be_slow(void)
+{
+	int ms = told("slow ");
+	struct timespec left = { ms / 1000, ms % 1000 * 1000000L };
+
+	while (nanosleep(&left, &left) && errno == EINTR)
+		;
+}
+
 static const char *word_of_write(int flags)
 {
 	return (flags & RWF_DSYNC) && told("fua ") ? "fua " : "write ";
@@ -127,7 +138,7 @@ ssize_t pwritev64v2(int fd, const struct iovec *iov, int n, off64_t at, int flag
 		real = dlsym(RTLD_NEXT, "pwritev64v2");
 	note(flags & RWF_DSYNC ? "dsync" : "write", at);
 	if (flags & RWF_DSYNC)
-		usleep(told("slow ") * 1000);
+		be_slow();
 	if (spoiled(word_of_write(flags)))
 		return -1;
 	n = cut(&iov, n, &one);
@@ -153,7 +164,7 @@ ssize_t pwrite64(int fd, const void *buf, size_t len, off64_t at)
 /* What a sync takes. */
 static void wait_sync(void)
 {
-	usleep(told("slow ") * 1000);
+	be_slow();
 	while (told("hold "))
 		usleep(10000);
 }
@@ -190,7 +201,7 @@ int fsync(int fd)
 
 	if (!real)
 		real = dlsym(RTLD_NEXT, "fsync");
-	usleep(told("slow ") * 1000);
+	be_slow();
 	if (renamed && !fstat(fd, &st) && S_ISDIR(st.st_mode) && spoiled("folder "))
 		return -1;
 	return real(fd);
@@ -262,7 +273,7 @@ static void spoil_sqe(struct io_uring_sqe *sqe, struct iovec *one)
 	} else if (sqe->opcode == IORING_OP_WRITEV) {
 		word = word_of_write(sqe->rw_flags);
 		if (sqe->rw_flags & RWF_DSYNC)
-			usleep(told("slow ") * 1000);
+			be_slow();
 		note(sqe->rw_flags & RWF_DSYNC ? "dsync" : "write", sqe->off);
 	} else {
 		return;
