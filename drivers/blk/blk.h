@@ -12,20 +12,30 @@
 #include "blk/cache.h"
 #include "blk/image.h"
 #include "blk/io.h"
+#include "blk/parts.h"
 #include "fault/fault.h"
 
 #define UMF_BLK_SEGMENTS	64
 #define UMF_BLK_SERIAL_LEN	21	/* with its NUL */
 
+enum umf_blk_level {
+	UMF_LEVEL_DARK,
+	UMF_LEVEL_OFFLINE,
+	UMF_LEVEL_READONLY,
+	UMF_LEVEL_NOSPACE,
+};
+
 /* What rules did to the disk as a whole, and what waits for them. */
 struct umf_blk_fault {
 	struct umf_site site;
 	struct work_struct protect;	/* the disk's read-only flag follows */
-	unsigned long levels;		/* BIT(…) as blk/fault.c has them */
-	spinlock_t lock;		/* waiting, and each fate on it */
+	unsigned long levels;		/* BIT(UMF_LEVEL_…) */
+	spinlock_t lock;		/* the two lists, and each fate on one */
 	struct list_head waiting;
-	spinlock_t marks_lock;		/* marks */
+	struct list_head inflight;	/* writes for the cut that is being done */
+	spinlock_t marks_lock;		/* the two lists */
 	struct list_head marks;		/* of badsector, stale, powercut rules */
+	struct list_head by_block;	/* of rules that are asked of each block */
 	u32 cut_by;			/* rule that has cut the power, or 0 */
 	struct umf_cut cut;		/* how */
 	bool stop_guest;
@@ -56,6 +66,7 @@ struct umf_blk {
 	struct workqueue_struct *wq;	/* one work at a time */
 	struct umf_cache *cache;	/* NULL: none; in wq only */
 	bool dark;			/* no power; in wq only */
+	unsigned int physical;		/* sectors that a cut keeps or loses together */
 	/* blk/power.c's, for a cut of the guest: */
 	struct list_head disks;
 	struct umf_cut off_cut;		/* how it is done to this disk */
@@ -67,7 +78,6 @@ struct umf_blk {
 	char serial[UMF_BLK_SERIAL_LEN];
 };
 
-#define UMF_BLK_FLIPS		4	/* corrupt effects of one request */
 #define UMF_BLK_DATA		32	/* bytes of data= */
 
 /* One corrupt effect, kept until there is data. */
@@ -96,19 +106,27 @@ struct umf_blk_cause {
 
 /* What rules do to a request. */
 struct umf_blk_fate {
-	blk_status_t status;		/* not BLK_STS_OK: it fails so */
+	blk_status_t status;		/* not BLK_STS_OK: all of it fails so */
 	bool skip;			/* it succeeds and is not done */
 	bool marks;			/* it writes where rules keep marks */
 	bool waiting;			/* it is on fault.waiting */
+	u64 sector;			/* where it takes place */
+	u32 nr, limit;			/* its sectors; so many are done at most */
+	struct umf_parts parts;		/* of it: what fails, or is lost */
+	/* the pieces of the rest: */
+	u32 at;				/* sectors that are done with */
+	unsigned int nvec;		/* of cmd->vec, for all of it */
+	u64 skipped;			/* bytes, of the entry that a piece begins in */
+	struct umf_io_vec piece;	/* of the bounce */
 	unsigned int causes;
 	struct umf_blk_cause cause[UMF_EFFECTS_MAX];	/* of its waiting */
 	u64 since;			/* ns */
-	struct list_head list;		/* on fault.waiting */
+	struct list_head list;		/* on fault.waiting, or inflight */
 	struct hrtimer timer;
 	struct work_struct work;	/* what may sleep, before it is done */
 	struct umf_blk_mark *stale;	/* read: what is put in its place */
-	unsigned int flips;
-	struct umf_blk_flip flip[UMF_BLK_FLIPS];
+	struct umf_blk_flip *flip;	/* in the order of the rules */
+	unsigned int flips, flip_room;
 	struct umf_io_vec bounce;	/* write: the data as it will be wrong */
 };
 
@@ -171,13 +189,11 @@ struct umf_blk_data {
 void umf_flip_apply(const struct umf_blk_data *data,
 		    const struct umf_blk_flip *flip);
 
-/* ---- blk/fault.c ---- */
+/* ---- blk/fault.c: rules, and what they decide ---- */
 
 int umf_blk_fault_add(struct umf_blk *blk);
 /* Lets go of all it holds. */
 void umf_blk_fault_del(struct umf_blk *blk);
-void umf_blk_fault_init_cmd(struct umf_blk_cmd *cmd);
-void umf_blk_fault_exit_cmd(struct umf_blk_cmd *cmd);
 
 static inline bool umf_blk_fault_active(const struct umf_blk *blk)
 {
@@ -186,10 +202,42 @@ static inline bool umf_blk_fault_active(const struct umf_blk *blk)
 
 /* Asks the rules, then umf_blk_go() or umf_blk_end(), now or later. */
 void umf_blk_fault_start(struct umf_blk_cmd *cmd);
-/* The host has done a request that was judged: what is left to do to it. */
-void umf_blk_fault_done(struct umf_blk_cmd *cmd);
+
+/* ---- blk/fate.c: carries it out ---- */
+
+void umf_fate_init_cmd(struct umf_blk_cmd *cmd);
+void umf_fate_exit_cmd(struct umf_blk_cmd *cmd);
+/* How levels have it fail; BLK_STS_OK: they do not. */
+blk_status_t umf_fate_level(struct umf_blk *blk, const struct umf_io *io);
+/* As if no rule had said anything. */
+void umf_fate_clear(struct umf_blk_cmd *cmd);
+/*
+ * It is decided. True: it waits, and is no longer the caller's. Inside the RCU section
+ * of the verdict: the rule it waits for cannot be deleted unheard.
+ */
+bool umf_fate_waits(struct umf_blk_cmd *cmd);
+/* Else it goes on. */
+void umf_fate_start(struct umf_blk_cmd *cmd);
+/* All of it ends so. */
+void umf_fate_end(struct umf_blk_cmd *cmd, blk_status_t status);
+/* The host has done what it was asked to: what is left to do? Then it ends. Any context. */
+void umf_fate_done(struct umf_blk_cmd *cmd);
 /* blk-mq has lost patience: was that what a rule wants? Then it is ended. */
-bool umf_blk_fault_timeout(struct umf_blk_cmd *cmd);
+bool umf_fate_timeout(struct umf_blk_cmd *cmd);
+/*
+ * fault.cut is to be done, by the disk's worker: what is under way is kept for it, unless
+ * that is old afterwards. @cmd, or NULL: the request that it came with; true: it is kept, too.
+ */
+bool umf_fate_cut(struct umf_blk *blk, struct umf_blk_cmd *cmd);
+/* Rules came, went, opened or closed: who waits for them still? */
+void umf_fate_review(struct umf_blk *blk);
+
+/* ---- blk/wait.c: host calls that a kernel thread waits for ---- */
+
+/* As umf_io_exec(); sleeps, and the guest goes on. */
+int umf_blk_exec(struct umf_blk *blk, const struct umf_io *io);
+/* @call(@arg), by a thread of the host: see UMF_IO_CALL. */
+int umf_blk_call(struct umf_blk *blk, int (*call)(void *arg), void *arg);
 
 /* ---- blk/io.c: the way to the host and back ---- */
 

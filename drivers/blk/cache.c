@@ -7,6 +7,10 @@
  * first keep= of them survive, and the unit after them perhaps in part. With
  * reorder each survives by its own draw; later versions of a sector win over
  * earlier ones, as the disk would have written them.
+ *
+ * A write that was under way leaves none of its units, all, or (torn) so many from the
+ * first as are drawn, or with reorder each by its own toss. torn= splits a unit here,
+ * too: the one behind the last that is new, with reorder any that is not.
  */
 #include <linux/math64.h>
 #include <linux/slab.h>
@@ -145,4 +149,51 @@ u64 umf_cache_cut(struct umf_cache *cache, const struct umf_cut *cut)
 						torn ? some : 0);
 	}
 	return left;
+}
+
+/* ---- what was under way ---- */
+
+static u64 unit_end(const struct umf_cut_write *write, u64 sector)
+{
+	return min(round_up(sector + 1, write->unit), write->end);
+}
+
+void umf_cut_write_begin(struct umf_cut_write *write, const struct umf_cut *cut,
+			 u64 sector, u64 nr, unsigned int unit)
+{
+	u64 first = round_down(sector, unit), units;
+
+	*write = (struct umf_cut_write) {
+		.cut = cut, .unit = unit, .at = sector, .end = sector + nr,
+		.rng.state = umf_mix64(cut->rng.state ^ umf_mix64(sector + 1)),
+	};
+	units = div64_u64(round_up(write->end, unit) - first, unit);
+	write->left = umf_rng_below(&write->rng, units + 1);
+}
+
+bool umf_cut_write_next(struct umf_cut_write *write, u64 *sector, u32 *nr, u32 *kept)
+{
+	const struct umf_cut *cut = write->cut;
+	u32 bytes, some;
+	bool keep, torn;
+
+	if (write->at == write->end)
+		return false;
+	*sector = write->at;
+	write->at = unit_end(write, write->at);
+	*nr = write->at - *sector;
+	bytes = *nr * UMF_SECTOR;
+	/* the same draws for each */
+	keep = chance(&write->rng, UMF_PPB / 2);
+	torn = chance(&write->rng, cut->torn);
+	some = 1 + umf_rng_below(&write->rng, bytes - 1);
+	if (!cut->reorder) {
+		keep = write->left > 0;
+		torn = torn && !write->left;
+		write->left--;
+	}
+	*kept = cut->inflight == UMF_INFLIGHT_OLD ? 0 :
+		cut->inflight == UMF_INFLIGHT_NEW || keep ? bytes :
+		torn ? some : 0;
+	return true;
 }

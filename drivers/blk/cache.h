@@ -34,6 +34,7 @@ struct umf_cut {
 	u64 keep;		/* how much survives, parts per billion */
 	u64 torn;		/* chance that a unit survives in part */
 	bool reorder;		/* each for itself; else the first ones do */
+	enum umf_inflight inflight;	/* what is under way */
 };
 
 void umf_cache_init(struct umf_cache *cache, u64 max, unsigned int unit);
@@ -51,5 +52,20 @@ void umf_cache_drop_range(struct umf_cache *cache, u64 sector, u64 nr);
  * sectors are left new or in part.
  */
 u64 umf_cache_cut(struct umf_cache *cache, const struct umf_cut *cut);
+
+/* A write that was under way at a cut, unit by unit. */
+struct umf_cut_write {
+	const struct umf_cut *cut;
+	struct umf_rng rng;
+	unsigned int unit;	/* sectors */
+	u64 at, end;		/* sectors */
+	s64 left;		/* with reorder off: units that are new; 0: the one behind them */
+};
+
+/* Its draws hang on its place and the cut's seed, and on no other write. */
+void umf_cut_write_begin(struct umf_cut_write *write, const struct umf_cut *cut,
+			 u64 sector, u64 nr, unsigned int unit);
+/* The next unit of it, and how many of its bytes, from the first, are new; false: no more. */
+bool umf_cut_write_next(struct umf_cut_write *write, u64 *sector, u32 *nr, u32 *kept);
 
 #endif /* __UMF_BLK_CACHE_H */

@@ -1,19 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What a verdict does to a request.
+ * The rules of a disk, and what they decide of a request: its fate, which
+ * blk/fate.c carries out.
  *
- * The fault core is asked once for each request, as the block layer merged it.
- * The effects add up in the request's fate and are applied in this order:
+ * The fault core is asked once for each request, as the block layer sends it, by the
+ * rules that are about requests (unit=request), and then, unless one of them has ended
+ * it, once for each of its blocks by those that are about blocks (unit=block): what
+ * is merged is nothing to those. When a block fails, what is behind it in the same bio
+ * is not done and not asked about, as a disk would not have come to it; another bio
+ * that was merged with it goes on.
  *
- *	it waits	the sum of its delays, or until its rule ends (hang)
- *	it ends		failed (error, badsector, a level) or, undone, well (lost)
- *	it is changed	where (misdirect), how much (torn), what (corrupt), how
- *			durably (flushlie)
- *	it is done	by the host
- *	it is read	its data is replaced (stale), then corrupted
- *
- * Levels (offline, readonly, nospace, no power) are looked at before the rules are asked
- * and again when a request that waited goes on.
+ * Of the effects on one operation come first where it takes place and how much of it
+ * (misdirect, torn), then all others, whatever the order of the rules.
  *
  * powercut makes the disk dark, a level of its own, until the rule is out of
  * force; blk/power.c does the rest. What rules keep of sectors is blk/mark.c's.
@@ -25,20 +23,16 @@
 #include "blk/blk.h"
 #include "blk/mark.h"
 
-enum level {
-	LEVEL_DARK,
-	LEVEL_OFFLINE,
-	LEVEL_READONLY,
-	LEVEL_NOSPACE,
-};
-
 /* Not an operation: a rule that cuts the power at once has come into force. */
 #define KIND_POWER	BIT_ULL(63)
 
-/* What the core is asked about. */
+/* What the core is asked about: a request, or a block of it. */
 struct umf_blk_asked {
 	struct umf_op op;
 	struct umf_blk_cmd *cmd;	/* NULL: KIND_POWER */
+	bool is_block;
+	bool cuts;		/* it ends with the power cut */
+	u64 sector, nr;
 	u64 kinds;		/* BIT_ULL(UMF_OP_…), or KIND_POWER */
 };
 
@@ -57,12 +51,6 @@ static const struct umf_rule *rule_of(const struct umf_effect *effect)
 	return container_of(effect->spec, struct umf_rule, spec);
 }
 
-static bool writes(const struct umf_io *io)
-{
-	return io->op == UMF_IO_WRITE || io->op == UMF_IO_DISCARD ||
-	       io->op == UMF_IO_ZEROES;
-}
-
 /* ---- rules ---- */
 
 static int parse_data(struct umf_blk_mark *mark, const char *text,
@@ -76,6 +64,27 @@ static int parse_data(struct umf_blk_mark *mark, const char *text,
 				"data=%s: must be 1 to %zu bytes in hex", text,
 				sizeof(mark->data));
 	mark->data_len = len / 2;
+	return 0;
+}
+
+/* How often a match fires is drawn by its place: the order of matches is nothing to it. */
+static int check_place(const struct umf_spec *spec, struct umf_reply *reply)
+{
+	static const u8 order[] = {
+		UMF_K_BURST, UMF_K_AFTER, UMF_K_EVERY, UMF_K_COUNT
+	};
+	int i;
+
+	if (!umf_num(spec, UMF_K_PLACE, 0))
+		return 0;
+	if (umf_num(spec, UMF_K_UNIT, UMF_UNIT_BLOCK) != UMF_UNIT_BLOCK)
+		return umf_fail(reply, -EINVAL,
+				"place=on: is about blocks, not unit=request");
+	for (i = 0; i < ARRAY_SIZE(order); i++)
+		if (umf_has(spec, order[i]))
+			return umf_fail(reply, -EINVAL,
+					"%s=: hangs on the order of matches, place=on does not",
+					umf_params[order[i]].name);
 	return 0;
 }
 
@@ -96,7 +105,25 @@ static int check_rule(const struct umf_spec *spec, u64 capacity,
 	if (spec->action == UMF_A_BLK_RATE && !umf_has(spec, UMF_K_IOPS) &&
 	    !umf_has(spec, UMF_K_BPS))
 		return umf_fail(reply, -EINVAL, "rate needs iops= or bps=");
-	return 0;
+	return check_place(spec, reply);
+}
+
+/* unit=, or what it is unless given: what names sectors is about those. */
+static bool is_by_block(const struct umf_spec *spec)
+{
+	if (umf_has(spec, UMF_K_UNIT))
+		return spec->val[UMF_K_UNIT].a == UMF_UNIT_BLOCK;
+	switch (spec->action) {
+	case UMF_A_BLK_BADSECTOR:
+		return true;
+	case UMF_A_BLK_ERROR:
+	case UMF_A_BLK_CORRUPT:
+	case UMF_A_BLK_LOST:
+		return umf_has(spec, UMF_K_SECTORS) ||
+		       umf_num(spec, UMF_K_PLACE, 0);
+	default:
+		return false;
+	}
 }
 
 static int fault_prepare(struct umf_rule *rule, struct umf_reply *reply)
@@ -120,10 +147,8 @@ static int fault_prepare(struct umf_rule *rule, struct umf_reply *reply)
 		}
 	}
 	rule->priv = mark;
-	if (spec->action == UMF_A_BLK_BADSECTOR ||
-	    spec->action == UMF_A_BLK_STALE ||
-	    spec->action == UMF_A_BLK_POWERCUT)
-		umf_mark_list(blk, mark);
+	mark->by_block = is_by_block(spec);
+	umf_mark_list(blk, mark);
 	return 0;
 }
 
@@ -184,15 +209,24 @@ static bool fault_match(const struct umf_rule *rule, const struct umf_op *op)
 
 	if ((bop->kinds & KIND_POWER) || cuts_at_once(spec))
 		return (bop->kinds & KIND_POWER) && cuts_at_once(spec);
-	if (!(bop->kinds & kinds_of(spec->action)))
+	if (mark->by_block != bop->is_block ||
+	    !(bop->kinds & kinds_of(spec->action)))
 		return false;
 	if (umf_has(spec, UMF_K_OP) && !(bop->kinds & spec->val[UMF_K_OP].a))
 		return false;
 	if (!umf_has(spec, UMF_K_SECTORS))
 		return true;
-	if (!umf_mark_overlap(mark, &bop->cmd->io, &first, &last))
+	if (!umf_mark_overlap(mark, bop->sector, bop->nr, &first, &last))
 		return false;
 	return spec->action != UMF_A_BLK_BADSECTOR || umf_mark_any_bad(mark, first, last);
+}
+
+/* place=on: the same for the n-th match of a block, whoever else matches meanwhile. */
+static u64 fault_place(const struct umf_rule *rule, const struct umf_op *op)
+{
+	u64 sector = asked_of(op)->sector;
+
+	return umf_mix64(sector + 1) + umf_mark_version(rule->priv, sector);
 }
 
 /* ---- effects whose size is drawn ---- */
@@ -204,31 +238,31 @@ static u64 block_sectors(const struct umf_blk *blk)
 
 /* No disk tears its own block, but when it is told to. */
 static u64 torn_done(const struct umf_effect *effect,
-		     const struct umf_blk_cmd *cmd)
+		     const struct umf_blk_asked *bop)
 {
-	u64 block = block_sectors(cmd->blk), nr = cmd->io.nr;
+	u64 block = block_sectors(bop->cmd->blk);
 	struct umf_rng rng = effect->rng;
 
 	if (umf_has(effect->spec, UMF_K_DONE))
-		return min(effect->spec->val[UMF_K_DONE].a, nr);
-	return umf_rng_below(&rng, nr / block) * block;
+		return min(effect->spec->val[UMF_K_DONE].a, bop->nr);
+	return umf_rng_below(&rng, bop->nr / block) * block;
 }
 
 static u64 misdirect_to(const struct umf_effect *effect,
-			const struct umf_blk_cmd *cmd)
+			const struct umf_blk_asked *bop)
 {
-	u64 unit = block_sectors(cmd->blk);
-	u64 room = (get_capacity(cmd->blk->disk) - cmd->io.nr) / unit;
-	u64 from = cmd->io.sector / unit, shift;
+	const struct umf_blk *blk = bop->cmd->blk;
+	u64 unit = block_sectors(blk), shift;
+	u64 room = (get_capacity(blk->disk) - bop->nr) / unit;
 	struct umf_rng rng = effect->rng;
 
 	if (!room)
-		return cmd->io.sector;
+		return bop->sector;
 	if (umf_has(effect->spec, UMF_K_SHIFT))
 		shift = DIV_ROUND_UP_ULL(effect->spec->val[UMF_K_SHIFT].a, unit);
 	else
 		shift = 1 + umf_rng_below(&rng, room);
-	return (from + shift) % (room + 1) * unit;
+	return (bop->sector / unit + shift) % (room + 1) * unit;
 }
 
 static const char *op_name(const struct umf_io *io)
@@ -258,9 +292,9 @@ static void fault_describe(const struct umf_op *op,
 	io = &bop->cmd->io;
 	n = scnprintf(buf, len, "%s%s", op_name(io),
 		      io->flags & UMF_IO_FUA ? " fua" : "");
-	if (io->nr)
-		n += scnprintf(buf + n, len - n, " %llu+%llu", io->sector,
-			       io->nr);
+	if (bop->nr)
+		n += scnprintf(buf + n, len - n, " %llu+%llu", bop->sector,
+			       bop->nr);
 	switch (effect->action) {
 	case UMF_A_BLK_ERROR:
 		n += scnprintf(buf + n, len - n, " %s",
@@ -268,11 +302,11 @@ static void fault_describe(const struct umf_op *op,
 		break;
 	case UMF_A_BLK_TORN:
 		n += scnprintf(buf + n, len - n, " %llu written",
-			       torn_done(effect, bop->cmd));
+			       torn_done(effect, bop));
 		break;
 	case UMF_A_BLK_MISDIRECT:
 		n += scnprintf(buf + n, len - n, " at %llu",
-			       misdirect_to(effect, bop->cmd));
+			       misdirect_to(effect, bop));
 		break;
 	case UMF_A_BLK_DELAY:
 		n += scnprintf(buf + n, len - n, " %lluns", effect->arg);
@@ -284,26 +318,45 @@ static void fault_describe(const struct umf_op *op,
 
 /* ---- corruption ---- */
 
+static struct umf_blk_flip *new_flip(struct umf_blk_fate *fate)
+{
+	unsigned int room = fate->flip_room ? 2 * fate->flip_room : 2;
+	struct umf_blk_flip *flip = fate->flip;
+
+	if (fate->flips == fate->flip_room) {
+		flip = krealloc_array(flip, room, sizeof(*flip),
+				      GFP_ATOMIC | __GFP_NOWARN);
+		if (!flip)
+			return NULL;
+		fate->flip = flip;
+		fate->flip_room = room;
+	}
+	flip += fate->flips;
+	memset(flip, 0, sizeof(*flip));
+	return flip;
+}
+
 /* Of what the rule is about, as much as there still is data of. */
-static bool add_flip(struct umf_blk_cmd *cmd, const struct umf_effect *effect,
-		     const struct umf_io *asked)
+static bool add_flip(const struct umf_blk_asked *bop,
+		     const struct umf_effect *effect)
 {
 	const struct umf_spec *spec = effect->spec;
 	const struct umf_rule *rule = rule_of(effect);
 	const struct umf_blk_mark *mark = rule->priv;
-	struct umf_blk_fate *fate = &cmd->fate;
-	struct umf_blk_flip *flip = &fate->flip[fate->flips];
-	u64 first, last;
+	struct umf_blk_fate *fate = &bop->cmd->fate;
+	u64 asked = blk_rq_pos(blk_mq_rq_from_pdu(bop->cmd)), first, last;
+	struct umf_blk_flip *flip;
 
-	if (fate->flips == UMF_BLK_FLIPS ||
-	    !umf_mark_overlap(mark, asked, &first, &last) ||
-	    first - asked->sector >= cmd->io.nr)
+	if (!umf_mark_overlap(mark, bop->sector, bop->nr, &first, &last) ||
+	    first - asked >= fate->limit)
 		return false;
-	last = min(last, asked->sector + cmd->io.nr - 1);
-	memset(flip, 0, sizeof(*flip));
+	flip = new_flip(fate);
+	if (!flip)
+		return false;
+	last = min(last, asked + fate->limit - 1);
 	flip->rng = effect->rng;
-	flip->sector = cmd->io.sector;
-	flip->first = (first - asked->sector) * UMF_SECTOR;
+	flip->sector = fate->sector;
+	flip->first = (first - asked) * UMF_SECTOR;
 	flip->len = (last - first + 1) * UMF_SECTOR;
 	flip->sticky = umf_num(spec, UMF_K_STICKY, 0);
 	if (flip->sticky)
@@ -320,113 +373,7 @@ static bool add_flip(struct umf_blk_cmd *cmd, const struct umf_effect *effect,
 	return true;
 }
 
-/* ---- a request's way ---- */
-
-/* How levels have it fail; BLK_STS_OK: they do not. */
-static blk_status_t level_status(struct umf_blk *blk, const struct umf_io *io)
-{
-	unsigned long levels = READ_ONCE(blk->fault.levels);
-
-	if (levels & (BIT(LEVEL_DARK) | BIT(LEVEL_OFFLINE)))
-		return BLK_STS_OFFLINE;
-	if (!writes(io))
-		return BLK_STS_OK;
-	if (levels & BIT(LEVEL_READONLY))
-		return BLK_STS_IOERR;
-	if ((levels & BIT(LEVEL_NOSPACE)) && io->op != UMF_IO_DISCARD)
-		return BLK_STS_NOSPC;
-	return BLK_STS_OK;
-}
-
-static void end_with(struct umf_blk_cmd *cmd, blk_status_t status)
-{
-	cmd->status = status;
-	umf_blk_fault_done(cmd);
-	umf_blk_end(cmd);
-}
-
-static void apply_flips(const struct umf_blk_cmd *cmd)
-{
-	const struct umf_blk_data data = { cmd->io.vec, cmd->io.nvec };
-	unsigned int i;
-
-	for (i = 0; i < cmd->fate.flips; i++)
-		umf_flip_apply(&data, &cmd->fate.flip[i]);
-}
-
-/* In the worker: what has to be read or copied before a write. */
-static void prepare_write(struct work_struct *work)
-{
-	struct umf_blk_cmd *cmd = container_of(work, struct umf_blk_cmd,
-					       fate.work);
-	struct umf_blk_fate *fate = &cmd->fate;
-	u64 left = cmd->io.nr * UMF_SECTOR;
-	unsigned int i;
-	u8 *to;
-
-	if (umf_marks_any(cmd->blk))
-		umf_marks_keep(cmd->blk, &cmd->io);
-	if (fate->flips) {
-		to = kvmalloc(left, GFP_NOIO);
-		if (!to) {
-			end_with(cmd, BLK_STS_RESOURCE);
-			return;
-		}
-		fate->bounce.base = to;
-		fate->bounce.len = left;
-		for (i = 0; left; i++) {
-			u64 part = min_t(u64, left, cmd->vec[i].len);
-
-			memcpy(to, cmd->vec[i].base, part);
-			to += part;
-			left -= part;
-		}
-		cmd->io.vec = &fate->bounce;
-		cmd->io.nvec = 1;
-		apply_flips(cmd);
-	}
-	umf_blk_go(cmd, true);
-}
-
-/* It has waited long enough. */
-static void go_on(struct umf_blk_cmd *cmd)
-{
-	struct umf_blk_fate *fate = &cmd->fate;
-	blk_status_t status = level_status(cmd->blk, &cmd->io);
-
-	if (status == BLK_STS_OK)
-		status = fate->status;
-	if (status != BLK_STS_OK || fate->skip) {
-		end_with(cmd, status);
-		return;
-	}
-	fate->marks = writes(&cmd->io) && umf_marks_any(cmd->blk);
-	if (fate->marks || (fate->flips && cmd->io.op == UMF_IO_WRITE))
-		queue_work(cmd->blk->wq, &fate->work);
-	else
-		umf_blk_go(cmd, true);
-}
-
-void umf_blk_fault_done(struct umf_blk_cmd *cmd)
-{
-	struct umf_blk_fate *fate = &cmd->fate;
-
-	if (cmd->status == BLK_STS_OK && !fate->skip) {
-		if (fate->stale)
-			umf_mark_show(fate->stale, &cmd->io);
-		if (cmd->io.op == UMF_IO_READ)
-			apply_flips(cmd);
-		if (fate->marks && cmd->io.op != UMF_IO_DISCARD)
-			umf_marks_heal(cmd->blk, &cmd->io);
-	}
-	if (fate->stale)
-		umf_mark_put(fate->stale);
-	fate->stale = NULL;
-	kvfree(fate->bounce.base);
-	fate->bounce.base = NULL;
-}
-
-/* ---- waiting ---- */
+/* ---- verdicts ---- */
 
 static void add_cause(struct umf_blk_fate *fate, enum umf_blk_wait wait,
 		      const struct umf_effect *effect, u64 delay)
@@ -435,119 +382,6 @@ static void add_cause(struct umf_blk_fate *fate, enum umf_blk_wait wait,
 		.wait = wait, .rule = effect->rule, .delay = delay,
 	};
 }
-
-/* Does it wait for a rule of that kind, which is still in force? */
-static bool waits_for(struct umf_site *site, const struct umf_blk_fate *fate,
-		      enum umf_blk_wait wait)
-{
-	unsigned int i;
-
-	for (i = 0; i < fate->causes; i++)
-		if (fate->cause[i].wait == wait &&
-		    umf_rule_in_force(site, fate->cause[i].rule))
-			return true;
-	return false;
-}
-
-static bool hangs(struct umf_site *site, const struct umf_blk_fate *fate)
-{
-	return waits_for(site, fate, UMF_WAIT_HANG) ||
-	       waits_for(site, fate, UMF_WAIT_TIMEOUT);
-}
-
-/* When the times of those rules that are still there have passed. */
-static u64 due(struct umf_site *site, const struct umf_blk_fate *fate)
-{
-	u64 at = fate->since;
-	unsigned int i;
-
-	for (i = 0; i < fate->causes; i++)
-		if (fate->cause[i].wait == UMF_WAIT_DELAY &&
-		    umf_rule_listed(site, fate->cause[i].rule))
-			at += fate->cause[i].delay;
-	return at;
-}
-
-static bool over(struct umf_site *site, const struct umf_blk_fate *fate)
-{
-	return !hangs(site, fate) && ktime_get_ns() >= due(site, fate);
-}
-
-/* Under fault->lock. Who hangs is looked at when a rule goes out of force. */
-static void set_timer(struct umf_site *site, struct umf_blk_fate *fate)
-{
-	u64 now = ktime_get_ns(), at;
-
-	if (hangs(site, fate))
-		return;
-	at = due(site, fate);
-	/* at once: a window has closed since its rule was asked */
-	hrtimer_start(&fate->timer, ns_to_ktime(at > now ? at - now : 0),
-		      HRTIMER_MODE_REL_SOFT);
-}
-
-static void wait_for(struct umf_blk_cmd *cmd)
-{
-	struct umf_blk_fault *fault = &cmd->blk->fault;
-	struct umf_blk_fate *fate = &cmd->fate;
-	unsigned long flags;
-
-	spin_lock_irqsave(&fault->lock, flags);
-	fate->waiting = true;
-	fate->since = ktime_get_ns();
-	list_add_tail(&fate->list, &fault->waiting);
-	set_timer(&fault->site, fate);
-	spin_unlock_irqrestore(&fault->lock, flags);
-}
-
-static void stop_waiting(struct umf_blk_fate *fate)
-{
-	fate->waiting = false;
-	list_del(&fate->list);
-}
-
-static enum hrtimer_restart wait_timer(struct hrtimer *timer)
-{
-	struct umf_blk_cmd *cmd = container_of(timer, struct umf_blk_cmd,
-					       fate.timer);
-	struct umf_blk_fault *fault = &cmd->blk->fault;
-	struct umf_blk_fate *fate = &cmd->fate;
-	unsigned long flags;
-	bool go = false;
-
-	spin_lock_irqsave(&fault->lock, flags);
-	if (fate->waiting) {
-		go = over(&fault->site, fate);
-		if (go)
-			stop_waiting(fate);
-		else
-			set_timer(&fault->site, fate);
-	}
-	spin_unlock_irqrestore(&fault->lock, flags);
-	if (go)
-		go_on(cmd);
-	return HRTIMER_NORESTART;
-}
-
-bool umf_blk_fault_timeout(struct umf_blk_cmd *cmd)
-{
-	struct umf_blk_fault *fault = &cmd->blk->fault;
-	struct umf_blk_fate *fate = &cmd->fate;
-	unsigned long flags;
-	bool waited;
-
-	spin_lock_irqsave(&fault->lock, flags);
-	waited = fate->waiting &&
-		 waits_for(&fault->site, fate, UMF_WAIT_TIMEOUT);
-	if (waited)
-		stop_waiting(fate);
-	spin_unlock_irqrestore(&fault->lock, flags);
-	if (waited)
-		end_with(cmd, BLK_STS_TIMEOUT);
-	return waited;
-}
-
-/* ---- verdicts ---- */
 
 static const blk_status_t statuses[] = {
 	[UMF_STATUS_IOERR] = BLK_STS_IOERR,
@@ -582,34 +416,31 @@ static u64 rate_wait(const struct umf_effect *effect, u64 bytes)
 	return wait;
 }
 
-static void cut_power(struct umf_blk *blk, const struct umf_effect *effect)
+/* False: there is no power already. Else umf_fate_cut() is to follow. */
+static bool cut_power(struct umf_blk *blk, const struct umf_effect *effect)
 {
 	struct umf_blk_fault *fault = &blk->fault;
 	const struct umf_spec *spec = effect->spec;
 	struct umf_rng rng = effect->rng;
 	u64 drawn = umf_rng_below(&rng, UMF_PPB + 1);
 	unsigned long flags;
+	bool cuts;
 
 	spin_lock_irqsave(&fault->lock, flags);
-	if (!fault->cut_by) {
+	cuts = !fault->cut_by;
+	if (cuts) {
 		fault->cut_by = effect->rule;
 		fault->cut.rng = rng;
 		fault->cut.keep = umf_num(spec, UMF_K_KEEP, drawn);
 		fault->cut.torn = umf_num(spec, UMF_K_TORN, 0);
 		fault->cut.reorder = umf_num(spec, UMF_K_REORDER, 0);
+		fault->cut.inflight = umf_num(spec, UMF_K_INFLIGHT, 0);
 		fault->stop_guest = umf_num(spec, UMF_K_STOP, 0);
-		WRITE_ONCE(fault->levels, fault->levels | BIT(LEVEL_DARK));
-		queue_work(blk->wq, &fault->cut_work);
+		WRITE_ONCE(fault->levels, fault->levels | BIT(UMF_LEVEL_DARK));
 	}
 	spin_unlock_irqrestore(&fault->lock, flags);
+	return cuts;
 }
-
-/* A verdict on a request, for who says what became of it. */
-struct verdict_of {
-	struct umf_site *site;
-	const struct umf_blk_asked *bop;
-	const struct umf_verdict *verdict;
-};
 
 /*
  * Where, and how much: known first, whatever the order of the rules, as what is done
@@ -620,36 +451,33 @@ static bool is_about_place(enum umf_action_id action)
 	return action == UMF_A_BLK_TORN || action == UMF_A_BLK_MISDIRECT;
 }
 
-/* What is logged of it is the request as it was: it is said before it is done. */
-static bool set_place(struct umf_blk_cmd *cmd, const struct umf_effect *effect,
-		      const struct verdict_of *of)
+static bool set_place(const struct umf_blk_asked *bop,
+		      const struct umf_effect *effect)
 {
-	struct umf_blk_fate *fate = &cmd->fate;
-	struct umf_io *io = &cmd->io;
+	struct umf_blk_fate *fate = &bop->cmd->fate;
 	u64 nr, sector;
 
 	if (effect->action == UMF_A_BLK_TORN) {
-		nr = torn_done(effect, cmd);
-		if (nr == io->nr)
+		nr = torn_done(effect, bop);
+		if (nr >= fate->limit)
 			return false;
-		umf_effect_done(of->site, &of->bop->op, of->verdict, effect);
-		io->nr = nr;
+		fate->limit = nr;
 		if (!nr)
 			fate->skip = true;
-	} else {
-		sector = misdirect_to(effect, cmd);
-		if (sector == io->sector)
-			return false;
-		umf_effect_done(of->site, &of->bop->op, of->verdict, effect);
-		io->sector = sector;
+		return true;
 	}
+	sector = misdirect_to(effect, bop);
+	if (sector == fate->sector)
+		return false;
+	fate->sector = sector;
 	return true;
 }
 
-/* How it fails, how long it waits, what is wrong with its data. */
-static bool set_rest(struct umf_blk_cmd *cmd, const struct umf_effect *effect,
-		     const struct umf_io *asked)
+/* What fails, how long it waits, what is wrong with its data. */
+static bool set_rest(struct umf_blk_asked *bop,
+		     const struct umf_effect *effect)
 {
+	struct umf_blk_cmd *cmd = bop->cmd;
 	struct umf_blk_fate *fate = &cmd->fate;
 	struct umf_io *io = &cmd->io;
 	u64 wait;
@@ -658,18 +486,15 @@ static bool set_rest(struct umf_blk_cmd *cmd, const struct umf_effect *effect,
 	case UMF_A_BLK_ERROR:
 		fate->status = statuses[umf_num(effect->spec, UMF_K_STATUS, 0)];
 		return true;
-	case UMF_A_BLK_BADSECTOR:
-		fate->status = BLK_STS_MEDIUM;
-		return true;
 	case UMF_A_BLK_LOST:
 		fate->skip = true;
 		return true;
 	case UMF_A_BLK_POWERCUT:
-		cut_power(cmd->blk, effect);
+		bop->cuts = cut_power(cmd->blk, effect);
 		fate->status = BLK_STS_OFFLINE;
 		return true;
 	case UMF_A_BLK_CORRUPT:
-		return add_flip(cmd, effect, asked);
+		return add_flip(bop, effect);
 	case UMF_A_BLK_STALE:
 		if (fate->stale)
 			return false;
@@ -684,7 +509,7 @@ static bool set_rest(struct umf_blk_cmd *cmd, const struct umf_effect *effect,
 	case UMF_A_BLK_DELAY:
 	case UMF_A_BLK_RATE:
 		wait = effect->action == UMF_A_BLK_DELAY ? effect->arg :
-		       rate_wait(effect, io->nvec ? io->nr * UMF_SECTOR : 0);
+		       rate_wait(effect, io->nvec ? bop->nr * UMF_SECTOR : 0);
 		if (!wait)
 			return effect->action == UMF_A_BLK_RATE;
 		add_cause(fate, UMF_WAIT_DELAY, effect, wait);
@@ -700,28 +525,110 @@ static bool set_rest(struct umf_blk_cmd *cmd, const struct umf_effect *effect,
 	}
 }
 
-/* Makes a fate of a verdict; what comes about is said to have. */
-static void apply(struct umf_blk_cmd *cmd, const struct verdict_of *of)
+/* Of one block; @left: sectors from it on to the end of its bio. */
+static bool set_block(const struct umf_blk_asked *bop,
+		      const struct umf_effect *effect, u64 left)
 {
-	const struct umf_verdict *verdict = of->verdict;
-	const struct umf_io asked = cmd->io;
+	struct umf_blk_fate *fate = &bop->cmd->fate;
+	u64 first = bop->sector - blk_rq_pos(blk_mq_rq_from_pdu(bop->cmd));
+
+	switch (effect->action) {
+	case UMF_A_BLK_ERROR:
+		return umf_parts_add(&fate->parts, first, left,
+				     statuses[umf_num(effect->spec, UMF_K_STATUS, 0)]);
+	case UMF_A_BLK_BADSECTOR:
+		return umf_parts_add(&fate->parts, first, left, BLK_STS_MEDIUM);
+	case UMF_A_BLK_LOST:
+		return umf_parts_add(&fate->parts, first, bop->nr, BLK_STS_OK);
+	case UMF_A_BLK_CORRUPT:
+		return add_flip(bop, effect);
+	default:
+		return false;
+	}
+}
+
+/* What came about is said to have: counted and logged, or not. */
+static void tell(const struct umf_blk_asked *bop,
+		 const struct umf_verdict *verdict,
+		 const struct umf_effect *effect, bool done)
+{
+	if (done)
+		umf_effect_done(&bop->cmd->blk->fault.site, &bop->op, verdict,
+				effect);
+	else
+		umf_effect_undone(verdict, effect);
+}
+
+static bool is_final(const struct umf_effect *effect)
+{
+	return umf_actions[effect->action].flags & UMF_AF_FINAL;
+}
+
+/* Asks the rules about the request as a whole. Has one of them ended it? */
+static bool ask_request(struct umf_blk_asked *bop)
+{
+	struct umf_verdict verdict = umf_decide(&bop->cmd->blk->fault.site,
+						&bop->op);
 	const struct umf_effect *effect;
+	bool ended = false;
 	unsigned int i;
 
-	for (i = 0; i < verdict->n; i++) {
-		effect = &verdict->effect[i];
-		if (is_about_place(effect->action) &&
-		    !set_place(cmd, effect, of))
-			umf_effect_undone(verdict, effect);
-	}
-	for (i = 0; i < verdict->n; i++) {
-		effect = &verdict->effect[i];
+	for (i = 0; i < verdict.n; i++) {
+		effect = &verdict.effect[i];
 		if (is_about_place(effect->action))
-			continue;
-		if (set_rest(cmd, effect, &asked))
-			umf_effect_done(of->site, &of->bop->op, verdict, effect);
-		else
-			umf_effect_undone(verdict, effect);
+			tell(bop, &verdict, effect, set_place(bop, effect));
+	}
+	for (i = 0; i < verdict.n; i++) {
+		effect = &verdict.effect[i];
+		ended |= is_final(effect);
+		if (!is_about_place(effect->action))
+			tell(bop, &verdict, effect, set_rest(bop, effect));
+	}
+	return ended;
+}
+
+/* The same about a block; true: it fails, and so does its bio. */
+static bool ask_block(struct umf_blk_asked *bop, u64 left)
+{
+	struct umf_verdict verdict = umf_decide(&bop->cmd->blk->fault.site,
+						&bop->op);
+	const struct umf_effect *effect;
+	bool failed = false, done;
+	unsigned int i;
+
+	for (i = 0; i < verdict.n; i++) {
+		effect = &verdict.effect[i];
+		done = set_block(bop, effect, left);
+		failed |= done && effect->action != UMF_A_BLK_LOST &&
+			  is_final(effect);
+		tell(bop, &verdict, effect, done);
+	}
+	return failed;
+}
+
+/* All blocks of a request that rules are about, bio by bio. */
+static void ask_blocks(struct umf_blk_asked *bop)
+{
+	struct request *rq = blk_mq_rq_from_pdu(bop->cmd);
+	u64 block = block_sectors(bop->cmd->blk);
+	u64 sector, end = blk_rq_pos(rq);
+	struct bio *bio;
+
+	bop->is_block = true;
+	bop->nr = block;
+	bop->op.len = block * UMF_SECTOR;
+	__rq_for_each_bio(bio, rq) {
+		sector = end;
+		end += bio_sectors(bio);
+		for (;; sector += block) {
+			sector = umf_marks_next(bop->cmd->blk, sector);
+			if (sector >= end)
+				break;
+			sector = round_down(sector, block);
+			bop->sector = sector;
+			if (ask_block(bop, end - sector))
+				break;
+		}
 	}
 }
 
@@ -739,7 +646,6 @@ static u64 kinds_of_io(const struct umf_io *io)
 
 void umf_blk_fault_start(struct umf_blk_cmd *cmd)
 {
-	struct umf_blk_fate *fate = &cmd->fate;
 	struct umf_blk_asked bop = {
 		.op = {
 			.dir = cmd->io.op == UMF_IO_READ ? UMF_DIR_RX :
@@ -747,35 +653,29 @@ void umf_blk_fault_start(struct umf_blk_cmd *cmd)
 			.len = cmd->io.nr * UMF_SECTOR,
 		},
 		.cmd = cmd,
+		.sector = cmd->io.sector,
+		.nr = cmd->io.nr,
 		.kinds = kinds_of_io(&cmd->io),
 	};
-	struct umf_verdict verdict;
+	blk_status_t status = umf_fate_level(cmd->blk, &cmd->io);
+	struct umf_blk *blk = cmd->blk;
 	bool waits;
-	const struct verdict_of of = {
-		.site = &cmd->blk->fault.site,
-		.bop = &bop,
-		.verdict = &verdict,
-	};
 
-	fate->skip = false;
-	fate->marks = false;
-	fate->flips = 0;
-	fate->causes = 0;
-	fate->status = level_status(cmd->blk, &cmd->io);
-	if (fate->status != BLK_STS_OK) {
-		end_with(cmd, fate->status);
+	umf_fate_clear(cmd);
+	if (status != BLK_STS_OK) {
+		umf_fate_end(cmd, status);
 		return;
 	}
 	rcu_read_lock();
-	verdict = umf_decide(&cmd->blk->fault.site, &bop.op);
-	apply(cmd, &of);
-	waits = fate->causes;
-	/* inside the section: the rule it waits for cannot be deleted unheard */
-	if (waits)
-		wait_for(cmd);
+	if (!ask_request(&bop) && cmd->io.nr &&
+	    !list_empty_careful(&cmd->blk->fault.by_block))
+		ask_blocks(&bop);
+	waits = !bop.cuts && umf_fate_waits(cmd);
 	rcu_read_unlock();
+	if (bop.cuts && umf_fate_cut(blk, cmd))
+		return;
 	if (!waits)
-		go_on(cmd);
+		umf_fate_start(cmd);
 }
 
 /* ---- the site ---- */
@@ -785,7 +685,7 @@ static void protect(struct work_struct *work)
 	struct umf_blk *blk = container_of(work, struct umf_blk, fault.protect);
 
 	set_disk_ro(blk->disk, blk->ro ||
-		    READ_ONCE(blk->fault.levels) & BIT(LEVEL_READONLY));
+		    READ_ONCE(blk->fault.levels) & BIT(UMF_LEVEL_READONLY));
 }
 
 /* Cuts the power for rules that do so when they come into force. */
@@ -796,7 +696,7 @@ static void cut_at_once(struct umf_blk *blk)
 	u64 now = ktime_get_ns();
 	struct umf_blk_mark *mark;
 	unsigned long flags;
-	bool fire = false;
+	bool fire = false, cuts = false;
 	unsigned int i;
 
 	spin_lock_irqsave(&blk->fault.marks_lock, flags);
@@ -814,67 +714,45 @@ static void cut_at_once(struct umf_blk *blk)
 	verdict = umf_decide(&blk->fault.site, &asked.op);
 	umf_verdict_done(&blk->fault.site, &asked.op, &verdict);
 	for (i = 0; i < verdict.n; i++)
-		cut_power(blk, &verdict.effect[i]);
+		cuts |= cut_power(blk, &verdict.effect[i]);
 	rcu_read_unlock();
+	if (cuts)
+		umf_fate_cut(blk, NULL);
 }
 
 static void fault_update(struct umf_site *site)
 {
 	struct umf_blk *blk = blk_of(site);
 	struct umf_blk_fault *fault = &blk->fault;
-	struct umf_blk_cmd *cmd, *next;
 	unsigned long flags, levels = 0;
-	LIST_HEAD(out);
 
 	if (umf_site_level(site, UMF_A_BLK_OFFLINE))
-		levels |= BIT(LEVEL_OFFLINE);
+		levels |= BIT(UMF_LEVEL_OFFLINE);
 	if (umf_site_level(site, UMF_A_BLK_READONLY))
-		levels |= BIT(LEVEL_READONLY);
+		levels |= BIT(UMF_LEVEL_READONLY);
 	if (umf_site_level(site, UMF_A_BLK_NOSPACE))
-		levels |= BIT(LEVEL_NOSPACE);
+		levels |= BIT(UMF_LEVEL_NOSPACE);
 	cut_at_once(blk);
 	spin_lock_irqsave(&fault->lock, flags);
 	if (fault->cut_by && !umf_rule_in_force(site, fault->cut_by))
 		fault->cut_by = 0;
 	if (fault->cut_by)
-		levels |= BIT(LEVEL_DARK);
-	if ((levels ^ fault->levels) & BIT(LEVEL_READONLY))
+		levels |= BIT(UMF_LEVEL_DARK);
+	if ((levels ^ fault->levels) & BIT(UMF_LEVEL_READONLY))
 		queue_work(blk->wq, &fault->protect);
 	WRITE_ONCE(fault->levels, levels);
-	list_for_each_entry_safe(cmd, next, &fault->waiting, fate.list) {
-		if (!over(site, &cmd->fate)) {
-			set_timer(site, &cmd->fate);
-			continue;
-		}
-		cmd->fate.waiting = false;
-		list_move_tail(&cmd->fate.list, &out);
-	}
 	spin_unlock_irqrestore(&fault->lock, flags);
-	list_for_each_entry_safe(cmd, next, &out, fate.list) {
-		hrtimer_cancel(&cmd->fate.timer);
-		go_on(cmd);
-	}
+	umf_fate_review(blk);
 }
 
 static const struct umf_site_ops fault_ops = {
 	.prepare	= fault_prepare,
 	.release	= fault_release,
 	.match		= fault_match,
+	.place		= fault_place,
 	.describe	= fault_describe,
 	.update		= fault_update,
 };
-
-void umf_blk_fault_init_cmd(struct umf_blk_cmd *cmd)
-{
-	hrtimer_setup(&cmd->fate.timer, wait_timer, CLOCK_MONOTONIC,
-		      HRTIMER_MODE_REL_SOFT);
-	INIT_WORK(&cmd->fate.work, prepare_write);
-}
-
-void umf_blk_fault_exit_cmd(struct umf_blk_cmd *cmd)
-{
-	hrtimer_cancel(&cmd->fate.timer);
-}
 
 int umf_blk_fault_add(struct umf_blk *blk)
 {
@@ -883,7 +761,9 @@ int umf_blk_fault_add(struct umf_blk *blk)
 	spin_lock_init(&fault->lock);
 	spin_lock_init(&fault->marks_lock);
 	INIT_LIST_HEAD(&fault->waiting);
+	INIT_LIST_HEAD(&fault->inflight);
 	INIT_LIST_HEAD(&fault->marks);
+	INIT_LIST_HEAD(&fault->by_block);
 	INIT_WORK(&fault->protect, protect);
 	INIT_WORK(&fault->cut_work, umf_power_cut_work);
 	strscpy(fault->site.name, blk->disk->disk_name);

@@ -57,6 +57,7 @@ enum umf_io_op {
 	 * is now. vec[0] is room for at least a sector.
 	 */
 	UMF_IO_MOVE,
+	UMF_IO_CALL,		/* for a pool only: call(arg), in one of its threads */
 };
 
 #define UMF_IO_FUA	1U	/* done when it is on the host's disk */
@@ -78,6 +79,9 @@ struct umf_io {
 	u64 sector, nr;		/* UMF_SECTOR each */
 	/* flush, with a log: umf_wlog_now() when it was asked for; 0: is now */
 	u64 before;
+	/* the thread is no kernel thread: host calls and pure functions, no others */
+	int (*call)(void *arg);
+	void *arg;
 };
 
 /* Does it, in the caller's thread, however long it takes. */
@@ -91,6 +95,8 @@ int umf_io_exec_now(struct umf_image *image, const struct umf_io *io);
 /* Nobody enters from now on; are all out? */
 bool umf_io_gate_close(struct umf_image *image);
 void umf_io_gate_open(struct umf_image *image);
+/* Closes it and waits until all are out; in a thread of the host. */
+void umf_io_gate_shut(struct umf_image *image);
 
 /* Does UMF_IO_MOVE; waits. */
 int umf_io_move(struct umf_image *image, struct umf_io *io);

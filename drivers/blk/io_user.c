@@ -78,6 +78,14 @@ bool umf_io_gate_close(struct umf_image *image)
 	return !__atomic_load_n(&image->inside, __ATOMIC_SEQ_CST);
 }
 
+void umf_io_gate_shut(struct umf_image *image)
+{
+	const struct timespec moment = { 0, 100000 };
+
+	while (!umf_io_gate_close(image))
+		nanosleep(&moment, NULL);
+}
+
 void umf_io_gate_open(struct umf_image *image)
 {
 	__atomic_store_n(&image->closed, 0, __ATOMIC_SEQ_CST);
@@ -751,15 +759,13 @@ static int move_step(struct umf_image *image, enum move_step step, u64 bit,
 int umf_io_move(struct umf_image *image, struct umf_io *io)
 {
 	const struct umf_layer *top = &image->layer[0], *below = top + 1;
-	const struct timespec moment = { 0, 100000 };
 	u64 bits = ((top->size + UMF_SECTOR - 1) / UMF_SECTOR +
 		    (1ULL << top->shift) - 1) >> top->shift;
 	u64 first = io->sector >> top->shift, most = io->nr >> top->shift;
 	u64 moved = 0, end, run;
 	int err = 0;
 
-	while (!umf_io_gate_close(image))
-		nanosleep(&moment, NULL);
+	umf_io_gate_shut(image);
 	for (end = first; end < bits && moved < most; end += run) {
 		run = umf_map_run(top->map, end, bits - end);
 		if (!umf_map_test(top->map, end))

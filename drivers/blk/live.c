@@ -10,8 +10,9 @@
  *
  * snapshot does what `umf-cow snapshot` does: the topmost file gets one more
  * name, a new delta on that takes the old name. Operations wait at the gate of
- * the image meanwhile, which takes as long as the host takes to sync; what was
- * acknowledged before is in the snapshot.
+ * the image meanwhile, which takes as long as the host takes to sync; the guest does
+ * not, as one of the disk's threads does it (UMF_IO_CALL). What was acknowledged
+ * before is in the snapshot.
  *
  * commit moves sectors down piece by piece in one of the disk's threads
  * (UMF_IO_MOVE); what is read is the same at any moment. From its first piece
@@ -101,11 +102,17 @@ static bool half_committed(const struct umf_blk *blk)
 
 /* ---- snapshot ---- */
 
-/* What is needed to put a delta on top. */
+/*
+ * A delta that is to be put on top. What is done with it is done in a thread of the host,
+ * where there is no kernel: no memory is had there, nothing is printed.
+ */
 struct new_top {
+	struct umf_blk *blk;
+	const char *name;	/* that what is on top now gets */
 	char *temporary;
 	int fd;			/* -1: none */
 	bool linked;		/* the old top has its second name */
+	int folder_error;	/* it is made, and its folder could not be synced */
 	struct umf_cow cow;
 	u8 head[UMF_COW_HEAD_LEN];
 	struct umf_layer layer;
@@ -124,10 +131,12 @@ static bool is_file(const char *name, const struct umf_file_info *info)
 }
 
 /* The gate is closed. */
-static int write_top(struct umf_blk *blk, struct new_top *top, const char *name)
+static int write_top(struct new_top *top)
 {
+	struct umf_blk *blk = top->blk;
 	int old = blk->image->layer[0].fd, err;
 	struct umf_cow *cow = &top->cow;
+	const char *name = top->name;
 	struct umf_file_info info;
 	const char *why;
 
@@ -187,6 +196,43 @@ static void put_on_top(struct umf_image *image, const struct umf_layer *layer)
 	image->layers++;
 }
 
+static void drop_top(struct new_top *top)
+{
+	if (top->layer.map)
+		umf_map_free(top->layer.map, top->layer.map_len);
+	if (top->linked)
+		umf_file_unlink(top->name);
+	if (top->layer.direct > 0)
+		umf_file_close(top->layer.direct);
+	umf_file_close(top->fd);
+	umf_file_unlink(top->temporary);
+}
+
+static int make_top(void *arg)
+{
+	struct new_top *top = arg;
+	struct umf_image *image = top->blk->image;
+	int err;
+
+	/* most of it now, so that the gate is closed for the rest only */
+	err = umf_io_sync_top(image);
+	if (err)
+		return err;
+	top->fd = umf_file_create_temporary(top->temporary);
+	if (top->fd < 0)
+		return top->fd;
+	umf_io_gate_shut(image);
+	err = write_top(top);
+	if (!err)
+		put_on_top(image, &top->layer);
+	umf_io_gate_open(image);
+	if (err)
+		drop_top(top);
+	else
+		top->folder_error = umf_file_sync_folder(top->blk->file);
+	return err;
+}
+
 static int live_snapshot(struct live_call *call)
 {
 	struct umf_blk *blk = call->blk;
@@ -207,45 +253,22 @@ static int live_snapshot(struct live_call *call)
 	top = kzalloc_obj(*top);
 	if (!top)
 		return fail(call, -ENOMEM, "out of memory");
-	top->fd = -1;
+	top->blk = blk;
+	top->name = call->arg;
 	top->temporary = beside(blk, ".new");
 	err = top->temporary ? umf_power_write_back(blk) : -ENOMEM;
-	/* most of it now, so that the gate is closed for the rest only */
 	if (!err)
-		err = umf_io_sync_top(image);
-	if (!err) {
-		top->fd = umf_file_create_temporary(top->temporary);
-		err = min(top->fd, 0);
-	}
-	if (!err) {
-		close_gate(image);
-		err = write_top(blk, top, call->arg);
-		if (!err)
-			put_on_top(image, &top->layer);
-		umf_io_gate_open(image);
-	}
-	if (err) {
+		err = umf_blk_call(blk, make_top, top);
+	if (err)
 		fail(call, err, "%.200s: cannot be made (%s)", call->arg,
 		     umf_file_error(err));
-		if (top->layer.map)
-			umf_map_free(top->layer.map, top->layer.map_len);
-		if (top->linked)
-			umf_file_unlink(call->arg);
-		if (top->layer.direct > 0)
-			umf_file_close(top->layer.direct);
-		if (top->fd >= 0) {
-			umf_file_close(top->fd);
-			umf_file_unlink(top->temporary);
-		}
-	} else {
+	else
 		pr_info("umf%c: what it held is kept as %s\n", 'a' + blk->unit,
 			call->arg);
-		err = umf_file_sync_folder(blk->file);
-		if (err)
-			fail(call, err,
-			     "%.200s: is made, but its folder cannot be synced (%s)",
-			     call->arg, umf_file_error(err));
-	}
+	if (!err && top->folder_error)
+		err = fail(call, top->folder_error,
+			   "%.200s: is made, but its folder cannot be synced (%s)",
+			   call->arg, umf_file_error(top->folder_error));
 	kfree(top->temporary);
 	kfree(top);
 	return err;
@@ -330,20 +353,39 @@ static void commit_done(struct umf_io *io)
 	queue_work(blk->wq, &blk->live.work);
 }
 
-static int make_marker(struct umf_blk *blk)
+static int make_marker(const char *marker)
 {
-	char *marker = beside(blk, UMF_MERGE_MARKER);
 	int fd, err;
 
-	if (!marker)
-		return -ENOMEM;
 	fd = umf_file_create(marker);
 	err = fd < 0 && fd != -EEXIST ? fd : 0;
 	if (fd >= 0) {
 		err = umf_file_sync_folder(marker);
 		umf_file_close(fd);
 	}
-	kfree(marker);
+	return err;
+}
+
+struct new_commit {
+	struct umf_image *image;
+	const char *marker;
+};
+
+/* As make_top(), in a thread of the host. */
+static int begin_commit(void *arg)
+{
+	struct new_commit *commit = arg;
+	struct umf_image *image = commit->image;
+	int err;
+
+	umf_io_gate_shut(image);
+	err = open_below(&image->layer[1]);
+	umf_io_gate_open(image);
+	if (err)
+		return err;
+	err = make_marker(commit->marker);
+	if (err)
+		umf_file_lock(image->layer[1].fd, false);
 	return err;
 }
 
@@ -385,7 +427,9 @@ static int live_commit(struct live_call *call)
 {
 	struct umf_blk *blk = call->blk;
 	struct umf_blk_live *live = &blk->live;
+	struct new_commit commit = { .image = blk->image };
 	int err = check_own(call);
+	char *marker;
 
 	if (!err && call->arg)
 		err = fail(call, -EINVAL, "%.60s: not expected", call->arg);
@@ -393,18 +437,16 @@ static int live_commit(struct live_call *call)
 		err = check_below(call);
 	if (err)
 		return err;
-	live->room.base = kvmalloc(ROOM, GFP_KERNEL);
+	marker = beside(blk, UMF_MERGE_MARKER);
+	commit.marker = marker;
+	live->room.base = marker ? kvmalloc(ROOM, GFP_KERNEL) : NULL;
 	live->room.len = ROOM;
-	if (!live->room.base)
+	if (!live->room.base) {
+		kfree(marker);
 		return fail(call, -ENOMEM, "out of memory");
-	close_gate(blk->image);
-	err = open_below(&blk->image->layer[1]);
-	umf_io_gate_open(blk->image);
-	if (!err) {
-		err = make_marker(blk);
-		if (err)
-			umf_file_lock(blk->image->layer[1].fd, false);
 	}
+	err = umf_blk_call(blk, begin_commit, &commit);
+	kfree(marker);
 	if (err) {
 		kvfree(live->room.base);
 		if (err == -EAGAIN)

@@ -81,8 +81,9 @@ static void umf_blk_complete(struct request *rq)
 	struct umf_blk_cmd *cmd = blk_mq_rq_to_pdu(rq);
 
 	if (cmd->judged)
-		umf_blk_fault_done(cmd);
-	umf_blk_end(cmd);
+		umf_fate_done(cmd);
+	else
+		umf_blk_end(cmd);
 }
 
 /* Once one has failed, all do: said once. */
@@ -208,7 +209,7 @@ static void init_cmd(struct umf_blk_cmd *cmd, struct umf_blk *blk)
 	cmd->blk = blk;
 	cmd->io.done = io_done;
 	INIT_WORK(&cmd->cached, umf_power_work);
-	umf_blk_fault_init_cmd(cmd);
+	umf_fate_init_cmd(cmd);
 }
 
 static blk_status_t umf_blk_queue_rq(struct blk_mq_hw_ctx *hctx,
@@ -239,7 +240,7 @@ static enum blk_eh_timer_return umf_blk_timeout(struct request *rq)
 {
 	struct umf_blk_cmd *cmd = blk_mq_rq_to_pdu(rq);
 
-	if (cmd->judged && umf_blk_fault_timeout(cmd))
+	if (cmd->judged && umf_fate_timeout(cmd))
 		return BLK_EH_DONE;
 	return BLK_EH_RESET_TIMER;
 }
@@ -250,7 +251,7 @@ static void umf_blk_exit_request(struct blk_mq_tag_set *set, struct request *rq,
 	struct umf_blk_cmd *cmd = blk_mq_rq_to_pdu(rq);
 
 	if (cmd->blk)
-		umf_blk_fault_exit_cmd(cmd);
+		umf_fate_exit_cmd(cmd);
 }
 
 static const struct blk_mq_ops umf_blk_mq_ops = {
@@ -590,9 +591,15 @@ out_free:
 	return err;
 }
 
+static int end_log_call(void *image)
+{
+	return umf_wlog_end(image);
+}
+
 static int end_log(struct umf_blk *blk)
 {
-	int err = blk->image->log ? umf_wlog_end(blk->image) : 0;
+	int err = blk->image->log ?
+		  umf_blk_call(blk, end_log_call, blk->image) : 0;
 
 	if (err)
 		pr_err("umf%c: its log is not complete (%s)\n", 'a' + blk->unit,
@@ -611,8 +618,8 @@ static int umf_blk_destroy(struct umf_blk *blk)
 	put_disk(blk->disk);
 	blk_mq_free_tag_set(&blk->tags);
 	err = umf_power_del(blk);
-	umf_io_pool_stop(blk->pool);
 	err = end_log(blk) ?: err;
+	umf_io_pool_stop(blk->pool);
 	close_image(blk);
 	kfree(blk->words);
 	kfree(blk->spec);

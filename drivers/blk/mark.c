@@ -18,6 +18,7 @@ struct umf_blk_mark *umf_mark_new(struct umf_rule *rule)
 		return NULL;
 	refcount_set(&mark->refs, 1);
 	INIT_LIST_HEAD(&mark->list);
+	INIT_LIST_HEAD(&mark->blocks);
 	spin_lock_init(&mark->lock);
 	xa_init_flags(&mark->sectors, XA_FLAGS_LOCK_IRQ);
 	mark->rule = rule;
@@ -46,8 +47,14 @@ void umf_mark_put(struct umf_blk_mark *mark)
 
 void umf_mark_list(struct umf_blk *blk, struct umf_blk_mark *mark)
 {
+	enum umf_action_id action = mark->rule->spec.action;
+
 	spin_lock_irq(&blk->fault.marks_lock);
-	list_add_tail(&mark->list, &blk->fault.marks);
+	if (mark->by_block)
+		list_add_tail(&mark->blocks, &blk->fault.by_block);
+	if (action == UMF_A_BLK_BADSECTOR || action == UMF_A_BLK_STALE ||
+	    action == UMF_A_BLK_POWERCUT)
+		list_add_tail(&mark->list, &blk->fault.marks);
 	spin_unlock_irq(&blk->fault.marks_lock);
 }
 
@@ -55,15 +62,47 @@ void umf_mark_unlist(struct umf_blk *blk, struct umf_blk_mark *mark)
 {
 	spin_lock_irq(&blk->fault.marks_lock);
 	list_del_init(&mark->list);
+	list_del_init(&mark->blocks);
 	spin_unlock_irq(&blk->fault.marks_lock);
 }
 
-bool umf_mark_overlap(const struct umf_blk_mark *mark, const struct umf_io *io,
+bool umf_mark_overlap(const struct umf_blk_mark *mark, u64 sector, u64 nr,
 		      u64 *first, u64 *last)
 {
-	*first = max(mark->first, io->sector);
-	*last = min(mark->last, io->sector + io->nr - 1);
-	return io->nr && *first <= *last;
+	*first = max(mark->first, sector);
+	*last = min(mark->last, sector + nr - 1);
+	return nr && *first <= *last;
+}
+
+u64 umf_marks_next(struct umf_blk *blk, u64 sector)
+{
+	struct umf_blk_mark *mark;
+	unsigned long flags;
+	u64 next = U64_MAX;
+
+	spin_lock_irqsave(&blk->fault.marks_lock, flags);
+	list_for_each_entry(mark, &blk->fault.by_block, blocks)
+		if (mark->last >= sector)
+			next = min(next, max(mark->first, sector));
+	spin_unlock_irqrestore(&blk->fault.marks_lock, flags);
+	return next;
+}
+
+/* With no memory it does not count on: only place=on asks, and says so. */
+u64 umf_mark_version(struct umf_blk_mark *mark, u64 sector)
+{
+	unsigned long flags;
+	u64 version = 0;
+	void *entry;
+
+	xa_lock_irqsave(&mark->sectors, flags);
+	entry = xa_load(&mark->sectors, sector);
+	if (entry)
+		version = xa_to_value(entry);
+	__xa_store(&mark->sectors, sector, xa_mk_value(version + 1),
+		   GFP_ATOMIC | __GFP_NOWARN);
+	xa_unlock_irqrestore(&mark->sectors, flags);
+	return version;
 }
 
 /* ---- badsector ---- */
@@ -106,7 +145,7 @@ void umf_marks_heal(struct umf_blk *blk, const struct umf_io *io)
 	spin_lock_irqsave(&blk->fault.marks_lock, flags);
 	list_for_each_entry(mark, &blk->fault.marks, list)
 		if (mark->rule->spec.action == UMF_A_BLK_BADSECTOR &&
-		    umf_mark_overlap(mark, io, &first, &last))
+		    umf_mark_overlap(mark, io->sector, io->nr, &first, &last))
 			heal(mark, first, last);
 	spin_unlock_irqrestore(&blk->fault.marks_lock, flags);
 }
@@ -125,7 +164,7 @@ static struct umf_blk_mark *next_stale(struct umf_blk *blk,
 	spin_lock_irq(&blk->fault.marks_lock);
 	list_for_each_entry(mark, &blk->fault.marks, list) {
 		if (behind && mark->rule->spec.action == UMF_A_BLK_STALE &&
-		    umf_mark_overlap(mark, io, &first, &last)) {
+		    umf_mark_overlap(mark, io->sector, io->nr, &first, &last)) {
 			refcount_inc(&mark->refs);
 			found = mark;
 			break;
@@ -167,7 +206,7 @@ void umf_marks_keep(struct umf_blk *blk, const struct umf_io *io)
 	u64 first, last;
 
 	while ((mark = next_stale(blk, io, mark)))
-		if (umf_mark_overlap(mark, io, &first, &last))
+		if (umf_mark_overlap(mark, io->sector, io->nr, &first, &last))
 			for (; first <= last; first++)
 				keep_sector(blk, mark, first);
 }
@@ -177,7 +216,7 @@ void umf_mark_show(struct umf_blk_mark *mark, const struct umf_io *io)
 	u64 first, last;
 	void *data;
 
-	if (!umf_mark_overlap(mark, io, &first, &last))
+	if (!umf_mark_overlap(mark, io->sector, io->nr, &first, &last))
 		return;
 	for (; first <= last; first++) {
 		data = xa_load(&mark->sectors, first);

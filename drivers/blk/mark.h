@@ -13,11 +13,13 @@
 
 struct umf_blk_mark {
 	refcount_t refs;
-	struct list_head list;	/* on fault.marks */
+	struct list_head list;	/* on fault.marks, */
+	struct list_head blocks;	/* on fault.by_block: each block asks its rule */
 	struct umf_rule *rule;
+	bool by_block;
 	u64 first, last;	/* sectors */
 	u64 rewrites;
-	struct xarray sectors;	/* bad: a count; stale: the old content */
+	struct xarray sectors;	/* bad, place=: a count; stale: the old content */
 	u64 nr;			/* stale: of them; the disk's worker only */
 	bool cut;		/* powercut: it has cut since it is in force */
 	spinlock_t lock;	/* free_at */
@@ -28,13 +30,17 @@ struct umf_blk_mark {
 
 struct umf_blk_mark *umf_mark_new(struct umf_rule *rule);
 void umf_mark_put(struct umf_blk_mark *mark);
-/* Puts it among those its disk's requests look at; and takes it out. */
+/* Puts it on the lists of its disk; and takes it out. */
 void umf_mark_list(struct umf_blk *blk, struct umf_blk_mark *mark);
 void umf_mark_unlist(struct umf_blk *blk, struct umf_blk_mark *mark);
 
-/* Cuts sectors of an operation to those of the rule; false: there are none. */
-bool umf_mark_overlap(const struct umf_blk_mark *mark, const struct umf_io *io,
+/* Cuts @nr sectors from @sector on to those of the rule; false: there are none. */
+bool umf_mark_overlap(const struct umf_blk_mark *mark, u64 sector, u64 nr,
 		      u64 *first, u64 *last);
+/* The first sector from @sector on that a rule is asked of by blocks; U64_MAX: none. */
+u64 umf_marks_next(struct umf_blk *blk, u64 sector);
+/* How often it was called for that sector. */
+u64 umf_mark_version(struct umf_blk_mark *mark, u64 sector);
 /* badsector: is one of them still bad? */
 bool umf_mark_any_bad(struct umf_blk_mark *mark, u64 first, u64 last);
 

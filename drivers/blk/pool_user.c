@@ -184,9 +184,11 @@ static void *work(void *arg)
 	struct umf_io *io;
 
 	while ((io = next_io(pool, &batch))) {
-		if (io->op == UMF_IO_MOVE) {
+		if (io->op == UMF_IO_MOVE || io->op == UMF_IO_CALL) {
 			make_way(pool, &batch);
-			io->result = umf_io_move(pool->image, io);
+			io->result = io->op == UMF_IO_MOVE ?
+				     umf_io_move(pool->image, io) :
+				     io->call(io->arg);
 			batch_add(&batch, io);
 			continue;
 		}

@@ -3,15 +3,17 @@
  * cache=volatile between a disk's requests and the host, and power cuts.
  *
  * All requests of such a disk are done one after the other in its worker, which
- * alone touches the cache: a write or a zeroing stays there until it is flushed or
- * there is no room; a read sees it; FUA and discard go past it. Unplugging the
- * disk writes it back, and so does an orderly end of the guest, as drivers of disks
- * flush them then; a kill, a panic and a power cut do not.
+ * alone touches the cache, and sleeps while the host's threads work (blk/wait.c): a
+ * write or a zeroing stays there until it is flushed or there is no room; a read sees
+ * it; FUA and discard go past it. Unplugging the disk writes it back, and so does an
+ * orderly end of the guest, as drivers of disks flush them then; a kill, a panic and a
+ * power cut do not.
  *
  * A cut first makes the disk dark, so that what comes later fails; what was
  * before it in the worker is done; then the cut decides what of the cache
- * survives, writes that, and forgets the rest. Without a cache there is nothing
- * to decide. When the guest is to stop, every disk is treated so.
+ * survives, writes that, and forgets the rest; then it decides what there is of
+ * writes that were under way, FUA or not: the one that the cut came with, and
+ * those that rules kept waiting. When the guest is to stop, every disk is treated so.
  */
 #define pr_fmt(fmt) "umf-blk: " fmt
 
@@ -49,7 +51,7 @@ static int host_sectors(struct umf_blk *blk, enum umf_io_op op, u64 sector,
 		.op = op, .sector = sector, .nr = n, .nvec = n, .vec = vec,
 	};
 
-	return umf_io_exec(blk->image, &io);
+	return umf_blk_exec(blk, &io);
 }
 
 int umf_power_read_sector(struct umf_blk *blk, u64 sector, void *data)
@@ -111,7 +113,7 @@ void umf_power_resized(struct umf_blk *blk, u64 sectors)
 
 static int cached_read(struct umf_blk *blk, const struct umf_io *io)
 {
-	int err = umf_io_exec(blk->image, io);
+	int err = umf_blk_exec(blk, io);
 	const void *data;
 	u64 i;
 
@@ -127,7 +129,7 @@ static int cached_read(struct umf_blk *blk, const struct umf_io *io)
 /* Past the cache: once it is done, what the cache had there is older. */
 static int pass_by(struct umf_blk *blk, const struct umf_io *io)
 {
-	int err = umf_io_exec(blk->image, io);
+	int err = umf_blk_exec(blk, io);
 
 	if (!err)
 		umf_cache_drop_range(blk->cache, io->sector, io->nr);
@@ -149,7 +151,7 @@ static int cached_write(struct umf_blk *blk, const struct umf_io *io)
 		/* no memory is a full cache */
 		if (umf_cache_add(blk->cache, io->sector + i, data))
 			return write_back(blk, 0) ?:
-			       umf_io_exec(blk->image, io);
+			       umf_blk_exec(blk, io);
 	}
 	if (blk->cache->nr > blk->cache->max)
 		return write_back(blk, blk->cache->max - blk->cache->max / 4);
@@ -172,7 +174,7 @@ static int cached_do(struct umf_blk *blk, const struct umf_io *io)
 			return cached_write(blk, io);
 		return write_back(blk, 0) ?: pass_by(blk, io);
 	default:
-		return write_back(blk, 0) ?: umf_io_exec(blk->image, io);
+		return write_back(blk, 0) ?: umf_blk_exec(blk, io);
 	}
 }
 
@@ -202,7 +204,8 @@ static int settle(struct umf_blk *blk, struct umf_cached *entry)
 	return host_sectors(blk, UMF_IO_WRITE, entry->sector, &vec, 1);
 }
 
-static void cut_disk(struct umf_blk *blk, const struct umf_cut *cut)
+/* True: nothing was lost. */
+static bool cut_cache(struct umf_blk *blk, const struct umf_cut *cut)
 {
 	const struct umf_io flush = { .op = UMF_IO_FLUSH };
 	struct umf_cached *entry;
@@ -210,14 +213,94 @@ static void cut_disk(struct umf_blk *blk, const struct umf_cut *cut)
 	int err = 0;
 
 	if (!blk->cache)
-		return;
+		return true;
 	nr = blk->cache->nr;
 	left = umf_cache_cut(blk->cache, cut);
 	list_for_each_entry(entry, &blk->cache->order, list)
 		err = settle(blk, entry) ?: err;
-	err = umf_io_exec(blk->image, &flush) ?: err;
+	err = umf_blk_exec(blk, &flush) ?: err;
 	umf_cache_clear(blk->cache);
 	pr_info("umf%c: power cut, %llu of %llu sectors that were not flushed are left\n",
+		'a' + blk->unit, left, nr);
+	if (err)
+		pr_err("umf%c: the host failed meanwhile (%s)\n",
+		       'a' + blk->unit, umf_file_error(err));
+	return left == nr;
+}
+
+/* The first @kept bytes of these sectors of a write; @room has a unit. */
+static int write_unit(struct umf_blk *blk, const struct umf_io *io, u64 sector,
+		      u32 nr, u32 kept, void *room)
+{
+	const struct umf_io_vec vec = { room, nr * UMF_SECTOR };
+	int err = 0;
+
+	if (kept < vec.len)
+		err = host_sectors(blk, UMF_IO_READ, sector, &vec, nr);
+	if (err)
+		return err;
+	umf_vec_copy(io->vec, (sector - io->sector) * UMF_SECTOR, room, kept,
+		     false);
+	return host_sectors(blk, UMF_IO_WRITE, sector, &vec, nr);
+}
+
+/* What is left of a write that was under way, sectors new or in part; -errno. */
+static s64 cut_write(struct umf_blk *blk, const struct umf_io *io,
+		     const struct umf_cut *cut)
+{
+	void *room = kmalloc_array(blk->physical, UMF_SECTOR, GFP_NOIO);
+	struct umf_cut_write write;
+	u32 nr, kept;
+	u64 sector;
+	s64 left = 0;
+	int err = room ? 0 : -ENOMEM;
+
+	umf_cut_write_begin(&write, cut, io->sector, io->nr, blk->physical);
+	while (!err && umf_cut_write_next(&write, &sector, &nr, &kept)) {
+		if (kept)
+			err = write_unit(blk, io, sector, nr, kept, room);
+		left += DIV_ROUND_UP(kept, UMF_SECTOR);
+	}
+	kfree(room);
+	return err ?: left;
+}
+
+static struct umf_blk_cmd *next_inflight(struct umf_blk_fault *fault)
+{
+	struct umf_blk_cmd *cmd;
+
+	spin_lock_irq(&fault->lock);
+	cmd = list_first_entry_or_null(&fault->inflight, struct umf_blk_cmd,
+				       fate.list);
+	if (cmd)
+		list_del(&cmd->fate.list);
+	spin_unlock_irq(&fault->lock);
+	return cmd;
+}
+
+/* @late: what the cache had before is lost, and so is all that came after it, but FUA. */
+static void cut_inflight(struct umf_blk *blk, const struct umf_cut *cut, bool late)
+{
+	const struct umf_io flush = { .op = UMF_IO_FLUSH };
+	u64 nr = 0, left = 0;
+	struct umf_blk_cmd *cmd;
+	int err = 0;
+	s64 n;
+
+	while ((cmd = next_inflight(&blk->fault))) {
+		nr += cmd->io.nr;
+		n = late && !(cmd->io.flags & UMF_IO_FUA) ?
+		    0 : cut_write(blk, &cmd->io, cut);
+		if (n < 0)
+			err = n;
+		else
+			left += n;
+		umf_fate_end(cmd, BLK_STS_OFFLINE);
+	}
+	if (!nr)
+		return;
+	err = umf_blk_exec(blk, &flush) ?: err;
+	pr_info("umf%c: power cut, %llu of %llu sectors that were under way are written\n",
 		'a' + blk->unit, left, nr);
 	if (err)
 		pr_err("umf%c: the host failed meanwhile (%s)\n",
@@ -232,7 +315,7 @@ static void off_work(struct work_struct *work)
 	if (blk->dark)
 		return;
 	blk->dark = true;
-	cut_disk(blk, &blk->off_cut);
+	cut_cache(blk, &blk->off_cut);
 }
 
 static struct umf_blk *guest_cut_by;	/* the disk that was first */
@@ -260,9 +343,12 @@ static DECLARE_WORK(guest_cut_work, guest_cut);
 void umf_power_cut_work(struct work_struct *work)
 {
 	struct umf_blk *blk = container_of(work, struct umf_blk, fault.cut_work);
+	const struct umf_cut *cut = &blk->fault.cut;
+	bool all;
 
 	blk->dark = true;
-	cut_disk(blk, &blk->fault.cut);
+	all = cut_cache(blk, cut);
+	cut_inflight(blk, cut, !all && !cut->reorder);
 	if (blk->fault.stop_guest) {
 		if (!cmpxchg(&guest_cut_by, NULL, blk))
 			schedule_work(&guest_cut_work);
@@ -287,7 +373,7 @@ static void write_out(struct work_struct *work)
 
 	if (!out->blk->dark)
 		out->err = write_back(out->blk, 0) ?:
-			   umf_io_exec(out->blk->image, &flush);
+			   umf_blk_exec(out->blk, &flush);
 }
 
 int umf_power_orderly(struct umf_blk *blk)
@@ -310,6 +396,7 @@ int umf_power_add(struct umf_blk *blk, u64 size, unsigned int unit)
 	if (!blk->wq)
 		return -ENOMEM;
 	INIT_WORK(&blk->off_work, off_work);
+	blk->physical = unit / UMF_SECTOR;
 	if (size) {
 		blk->cache = kzalloc_obj(*blk->cache);
 		if (!blk->cache) {
@@ -335,7 +422,7 @@ int umf_power_del(struct umf_blk *blk)
 	destroy_workqueue(blk->wq);
 	if (!blk->cache)
 		return 0;
-	err = write_back(blk, 0) ?: umf_io_exec(blk->image, &flush);
+	err = write_back(blk, 0) ?: umf_blk_exec(blk, &flush);
 	if (err)
 		pr_err("umf%c: its cache cannot be written back (%s)\n",
 		       'a' + blk->unit, umf_file_error(err));

@@ -104,7 +104,10 @@ static bool rule_fires(struct umf_rule *rule, const struct umf_op *op, u64 now,
 	spin_lock_irqsave(&rule->lock, flags);
 	if (umf_trigger_phase(&rule->trig, spec, now) == UMF_OPEN) {
 		rule->stats.matched++;
-		fires = umf_trigger_match(&rule->trig, spec, &effect->rng);
+		fires = umf_num(spec, UMF_K_PLACE, 0) ?
+			umf_trigger_match_at(&rule->trig, spec,
+					     ops->place(rule, op), &effect->rng) :
+			umf_trigger_match(&rule->trig, spec, &effect->rng);
 		if (fires && (umf_rule_action(rule)->flags & UMF_AF_DELAY))
 			effect->arg = umf_trigger_delay(&rule->trig, spec,
 							&effect->rng);

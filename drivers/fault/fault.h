@@ -177,6 +177,9 @@ u64 umf_trigger_opening(const struct umf_trigger *trig,
 /* One match while open: does it fire? Then @rng is the firing's own stream. */
 bool umf_trigger_match(struct umf_trigger *trig, const struct umf_spec *spec,
 		       struct umf_rng *rng);
+/* The same with place=on: the draws are those of @place, whatever matched before. */
+bool umf_trigger_match_at(struct umf_trigger *trig, const struct umf_spec *spec,
+			  u64 place, struct umf_rng *rng);
 
 /* How long an operation that fired is to wait, drawn from @rng, ns. */
 u64 umf_trigger_delay(struct umf_trigger *trig, const struct umf_spec *spec,
@@ -232,6 +235,11 @@ struct umf_site_ops {
 	void (*lingers)(struct umf_site *site, struct umf_reply *reply);
 	/* Do the class's own filters (not dir=) accept it? Any context. */
 	bool (*match)(const struct umf_rule *rule, const struct umf_op *op);
+	/*
+	 * place=on: the place of a match, and which match of that place it is, in
+	 * one number. Any context; a rule's lock is held.
+	 */
+	u64 (*place)(const struct umf_rule *rule, const struct umf_op *op);
 	/*
 	 * Would that effect change the operation, as far as that is known
 	 * before anything is done to it? Then only does the rule fire. Optional.

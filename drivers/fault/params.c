@@ -31,6 +31,15 @@ static const char *const status_words[] = {
 	NULL
 };
 
+static const char *const unit_words[] = {
+	[UMF_UNIT_REQUEST] = "request", [UMF_UNIT_BLOCK] = "block", NULL
+};
+
+static const char *const inflight_words[] = {
+	[UMF_INFLIGHT_OLD] = "old", [UMF_INFLIGHT_NEW] = "new",
+	[UMF_INFLIGHT_TORN] = "torn", NULL
+};
+
 static const char *const switch_words[] = { "off", "on", NULL };
 
 static const char *const csum_words[] = {
@@ -78,6 +87,8 @@ static const char *const lockup_words[] = {
 #define KEYS_TTY	KEYS_TRIGGER, K(DIR), K(PATTERN)
 #define KEYS_SECTORS	KEYS_TRIGGER, K(SECTORS)
 #define KEYS_BLK	KEYS_SECTORS, K(OP)
+/* Of those that can be about single blocks. */
+#define KEYS_BLOCKS	KEYS_BLK, K(UNIT), K(PLACE)
 
 const struct umf_param umf_params[UMF_K_MAX] = {
 	[UMF_K_DIR] = {
@@ -114,6 +125,11 @@ const struct umf_param umf_params[UMF_K_MAX] = {
 		.name = "sectors", .type = UMF_T_RANGE, .group = UMF_G_FILTER,
 		.max = ~0ULL >> 9, .form = "A|A-B|A+N",
 		.help = "only what touches these sectors of 512 bytes; anywhere unless given",
+	},
+	[UMF_K_UNIT] = {
+		.name = "unit", .type = UMF_T_WORD, .group = UMF_G_FILTER,
+		.words = unit_words, .form = "request|block",
+		.help = "what one match is; block with sectors= or place=on, else request",
 	},
 	[UMF_K_STATUS] = {
 		.name = "status", .type = UMF_T_WORD, .group = UMF_G_EFFECT,
@@ -170,6 +186,11 @@ const struct umf_param umf_params[UMF_K_MAX] = {
 		.name = "reorder", .type = UMF_T_WORD, .group = UMF_G_EFFECT,
 		.words = switch_words, .form = "off|on",
 		.help = "on: each sector survives by its own draw; off: the first written do",
+	},
+	[UMF_K_INFLIGHT] = {
+		.name = "inflight", .type = UMF_T_WORD, .group = UMF_G_EFFECT,
+		.words = inflight_words, .form = "old|new|torn",
+		.help = "what writes under way leave, old unless given; torn: a drawn part",
 	},
 	[UMF_K_STOP] = {
 		.name = "stop", .type = UMF_T_WORD, .group = UMF_G_EFFECT,
@@ -391,6 +412,11 @@ const struct umf_param umf_params[UMF_K_MAX] = {
 		.min = 1, .max = ~0ULL >> 1, .form = "N",
 		.help = "is spent after firing N times",
 	},
+	[UMF_K_PLACE] = {
+		.name = "place", .type = UMF_T_WORD, .group = UMF_G_TRIGGER,
+		.words = switch_words, .form = "off|on",
+		.help = "on: drawn by the block and how often it matched, not by the order",
+	},
 	[UMF_K_ON] = {
 		.name = "on", .type = UMF_T_ID, .group = UMF_G_TRIGGER,
 		.form = "<id>",
@@ -581,8 +607,8 @@ const struct umf_action umf_actions[UMF_A_MAX] = {
 	},
 	[UMF_A_BLK_ERROR] = {
 		.name = "error", .classes = UMF_CLASS_BLK,
-		.keys = KEYS(KEYS_BLK, K(STATUS)), .flags = UMF_AF_FINAL,
-		.help = "the operation fails and nothing of it is done",
+		.keys = KEYS(KEYS_BLOCKS, K(STATUS)), .flags = UMF_AF_FINAL,
+		.help = "the operation fails: none of it is done, or what is before the block",
 	},
 	[UMF_A_BLK_BADSECTOR] = {
 		.name = "badsector", .classes = UMF_CLASS_BLK,
@@ -592,7 +618,7 @@ const struct umf_action umf_actions[UMF_A_MAX] = {
 	},
 	[UMF_A_BLK_CORRUPT] = {
 		.name = "corrupt", .classes = UMF_CLASS_BLK,
-		.keys = KEYS(KEYS_BLK, K(BITS), K(BYTES), K(DATA), K(STICKY)),
+		.keys = KEYS(KEYS_BLOCKS, K(BITS), K(BYTES), K(DATA), K(STICKY)),
 		.help = "data is wrong: what a read returns, what a write leaves",
 	},
 	[UMF_A_BLK_TORN] = {
@@ -601,7 +627,7 @@ const struct umf_action umf_actions[UMF_A_MAX] = {
 		.help = "only the first sectors of a write are written; it succeeds",
 	},
 	[UMF_A_BLK_LOST] = {
-		.name = "lost", .classes = UMF_CLASS_BLK, .keys = KEYS(KEYS_BLK),
+		.name = "lost", .classes = UMF_CLASS_BLK, .keys = KEYS(KEYS_BLOCKS),
 		.flags = UMF_AF_FINAL,
 		.help = "a write, discard or zeroing succeeds and is never done",
 	},
@@ -657,7 +683,8 @@ const struct umf_action umf_actions[UMF_A_MAX] = {
 	},
 	[UMF_A_BLK_POWERCUT] = {
 		.name = "powercut", .classes = UMF_CLASS_BLK,
-		.keys = KEYS(KEYS_BLK, K(KEEP), K(TORN), K(REORDER), K(STOP)),
+		.keys = KEYS(KEYS_BLK, K(KEEP), K(TORN), K(REORDER), K(INFLIGHT),
+			     K(STOP)),
 		.flags = UMF_AF_FINAL | UMF_AF_EDGES,
 		.help = "no power: what cache=volatile holds survives or not, nothing works",
 	},

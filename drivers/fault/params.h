@@ -65,6 +65,19 @@ enum umf_blk_status {
 	UMF_STATUS_NOTSUPP,
 };
 
+/* unit= of a disk's rule: what is one match. */
+enum umf_unit {
+	UMF_UNIT_REQUEST,
+	UMF_UNIT_BLOCK,
+};
+
+/* inflight= of a power cut. */
+enum umf_inflight {
+	UMF_INFLIGHT_OLD,
+	UMF_INFLIGHT_NEW,
+	UMF_INFLIGHT_TORN,
+};
+
 /* csum= of a corrupted frame. */
 enum umf_csum {
 	UMF_CSUM_KEEP,
@@ -140,6 +153,7 @@ enum umf_key {
 	UMF_K_PATTERN,
 	UMF_K_OP,
 	UMF_K_SECTORS,
+	UMF_K_UNIT,
 	UMF_K_STATUS,
 	UMF_K_REWRITES,
 	UMF_K_BITS,
@@ -151,6 +165,7 @@ enum umf_key {
 	UMF_K_KEEP,
 	UMF_K_TORN,
 	UMF_K_REORDER,
+	UMF_K_INFLIGHT,
 	UMF_K_STOP,
 	UMF_K_IOPS,
 	UMF_K_BPS,
@@ -195,6 +210,7 @@ enum umf_key {
 	UMF_K_AFTER,
 	UMF_K_EVERY,
 	UMF_K_COUNT,
+	UMF_K_PLACE,
 	UMF_K_ON,
 	UMF_K_AT,
 	UMF_K_FOR,

@@ -10,6 +10,8 @@
  *	match n of the stream: draws 4n (prob), 4n+1 and 4n+2 (burst), 4n+3
  *	(seed of the firing's own stream)
  *
+ * With place=on it has a stream of its own instead, by where it is.
+ *
  *	not armed --arm--> armed: WAITING until at=, then OPEN and CLOSED as
  *	period= and duty= say, SPENT at the end of for= or once count= is
  *	reached. Arming a spent rule starts it anew; its stream goes on.
@@ -190,6 +192,19 @@ bool umf_trigger_match(struct umf_trigger *trig, const struct umf_spec *spec,
 		fires = false;
 	rng->state = draw(trig, DRAW_RNG);
 	trig->draw++;
+	if (fires)
+		trig->shots++;
+	return fires;
+}
+
+bool umf_trigger_match_at(struct umf_trigger *trig, const struct umf_spec *spec,
+			  u64 place, struct umf_rng *rng)
+{
+	bool fires;
+
+	rng->state = umf_mix64(trig->seed ^ umf_mix64(place));
+	fires = umf_rng_below(rng, UMF_PPB) < umf_num(spec, UMF_K_PROB, UMF_PPB);
+	trig->seen++;
 	if (fires)
 		trig->shots++;
 	return fires;

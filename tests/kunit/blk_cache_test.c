@@ -182,6 +182,99 @@ static void a_cut_keeps_or_loses_a_unit(struct kunit *test)
 	cache.unit = 1;
 }
 
+/* ---- a write that was under way ---- */
+
+/* What is left of sectors 5 to 24 in units of 8: a letter for each unit: new, old, split. */
+static const char *left_of(struct kunit *test, const struct umf_cut *cut)
+{
+	static const u64 begin[] = { 5, 8, 16, 24, 25 };
+	struct umf_cut_write write;
+	static char text[8];
+	u32 nr, kept, n = 0;
+	u64 sector;
+
+	umf_cut_write_begin(&write, cut, 5, 20, 8);
+	for (; umf_cut_write_next(&write, &sector, &nr, &kept); n++) {
+		KUNIT_ASSERT_LT(test, n, 4);
+		KUNIT_EXPECT_EQ(test, sector, begin[n]);
+		KUNIT_EXPECT_EQ(test, sector + nr, begin[n + 1]);
+		text[n] = !kept ? 'o' : kept == nr * UMF_SECTOR ? 'n' : 's';
+	}
+	KUNIT_EXPECT_EQ(test, n, 4);
+	text[n] = '\0';
+	return text;
+}
+
+static void what_is_under_way_is_old_or_new(struct kunit *test)
+{
+	struct umf_cut cut = { .rng.state = 1, .torn = UMF_PPB };
+
+	KUNIT_EXPECT_STREQ(test, left_of(test, &cut), "oooo");
+	cut.inflight = UMF_INFLIGHT_NEW;
+	KUNIT_EXPECT_STREQ(test, left_of(test, &cut), "nnnn");
+}
+
+static void what_is_under_way_is_torn_between_units(struct kunit *test)
+{
+	struct umf_cut cut = { .inflight = UMF_INFLIGHT_TORN };
+	static const char *const want[] = { "oooo", "nooo", "nnoo", "nnno", "nnnn" };
+	unsigned int seen[ARRAY_SIZE(want)] = {}, i;
+	const char *left;
+
+	for (cut.rng.state = 0; cut.rng.state < 1000; cut.rng.state++) {
+		left = left_of(test, &cut);
+		for (i = 0; i < ARRAY_SIZE(want) && strcmp(left, want[i]); i++)
+			;
+		KUNIT_ASSERT_LT_MSG(test, i, ARRAY_SIZE(want), "%s", left);
+		seen[i]++;
+		KUNIT_EXPECT_STREQ(test, left_of(test, &cut), want[i]);
+	}
+	/* each in 200 of 1000, 5 sigma */
+	for (i = 0; i < ARRAY_SIZE(want); i++) {
+		KUNIT_EXPECT_GT(test, seen[i], 136);
+		KUNIT_EXPECT_LT(test, seen[i], 264);
+	}
+}
+
+static void a_unit_under_way_is_split_where_that_is_wanted(struct kunit *test)
+{
+	struct umf_cut cut = { .inflight = UMF_INFLIGHT_TORN, .torn = UMF_PPB };
+	unsigned int split = 0;
+	const char *left;
+
+	for (cut.rng.state = 0; cut.rng.state < 1000; cut.rng.state++) {
+		left = left_of(test, &cut);
+		/* the first that is not new, and nothing behind it */
+		left += strspn(left, "n");
+		split += *left == 's';
+		KUNIT_EXPECT_TRUE(test, !*left || *left == 's');
+		if (*left)
+			KUNIT_EXPECT_EQ(test, strspn(left + 1, "o"), strlen(left + 1));
+	}
+	KUNIT_EXPECT_GT(test, split, 700);
+}
+
+static void with_reorder_each_unit_is_for_itself(struct kunit *test)
+{
+	struct umf_cut cut = { .inflight = UMF_INFLIGHT_TORN, .reorder = true };
+	unsigned int new[4] = {}, i;
+	bool gap = false;
+	const char *left;
+
+	for (cut.rng.state = 0; cut.rng.state < 1000; cut.rng.state++) {
+		left = left_of(test, &cut);
+		gap |= !strcmp(left, "onon");
+		for (i = 0; i < ARRAY_SIZE(new); i++)
+			new[i] += left[i] == 'n';
+	}
+	KUNIT_EXPECT_TRUE(test, gap);
+	/* 5 sigma */
+	for (i = 0; i < ARRAY_SIZE(new); i++) {
+		KUNIT_EXPECT_GT(test, new[i], 420);
+		KUNIT_EXPECT_LT(test, new[i], 580);
+	}
+}
+
 static struct kunit_case blk_cache_cases[] = {
 	KUNIT_CASE(the_newest_version_is_found),
 	KUNIT_CASE(the_oldest_goes_first),
@@ -189,6 +282,10 @@ static struct kunit_case blk_cache_cases[] = {
 	KUNIT_CASE(a_cut_in_order_leaves_the_first),
 	KUNIT_CASE(a_cut_with_reorder_leaves_a_share),
 	KUNIT_CASE(a_cut_keeps_or_loses_a_unit),
+	KUNIT_CASE(what_is_under_way_is_old_or_new),
+	KUNIT_CASE(what_is_under_way_is_torn_between_units),
+	KUNIT_CASE(a_unit_under_way_is_split_where_that_is_wanted),
+	KUNIT_CASE(with_reorder_each_unit_is_for_itself),
 	{}
 };
 

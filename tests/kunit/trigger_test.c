@@ -674,6 +674,38 @@ static void a_reached_count_ends_the_rule_not_its_window(struct kunit *test)
 			UMF_SPENT);
 }
 
+/* place=on: what a place draws hangs on no other, and each has its own. */
+static void a_place_draws_for_itself(struct kunit *test)
+{
+	const struct umf_spec *spec;
+	struct umf_trigger up, down, other;
+	unsigned int i, n = 0, same = 0;
+	static bool fires[2 * MATCHES];
+	static u64 state[2 * MATCHES];
+	struct umf_rng rng;
+
+	spec = start(test, "drop prob=30%", &up);
+	down = up;
+	other = up;
+	other.seed++;
+	for (i = 0; i < ARRAY_SIZE(fires); i++) {
+		fires[i] = umf_trigger_match_at(&up, spec, i, &rng);
+		state[i] = rng.state;
+		n += fires[i];
+	}
+	/* 5 sigma */
+	KUNIT_EXPECT_GT(test, n, 74);
+	KUNIT_EXPECT_LT(test, n, 166);
+	KUNIT_EXPECT_EQ(test, up.shots, n);
+	for (i = ARRAY_SIZE(fires); i--;) {
+		KUNIT_EXPECT_EQ(test, umf_trigger_match_at(&down, spec, i, &rng),
+				fires[i]);
+		KUNIT_EXPECT_EQ(test, rng.state, state[i]);
+		same += umf_trigger_match_at(&other, spec, i, &rng) == fires[i];
+	}
+	KUNIT_EXPECT_LT(test, same, ARRAY_SIZE(fires));
+}
+
 static struct kunit_case trigger_cases[] = {
 	KUNIT_CASE(draws_are_splitmix64),
 	KUNIT_CASE(draws_below_n_are_uniform),
@@ -689,6 +721,7 @@ static struct kunit_case trigger_cases[] = {
 	KUNIT_CASE(bursts_at_0_and_100_percent),
 	KUNIT_CASE(rules_streams_are_independent),
 	KUNIT_CASE(effects_draws_are_independent),
+	KUNIT_CASE(a_place_draws_for_itself),
 	KUNIT_CASE(a_seed_of_its_own_counts_alone),
 	KUNIT_CASE(seeding_starts_the_stream_anew),
 	KUNIT_CASE(arming_again_goes_on_in_the_stream),

@@ -9,6 +9,7 @@
  *	short 1				reads and writes move 512 bytes at most
  *	intr 1				every other call is interrupted
  *	hold 1				a sync waits until this is gone
+ *	slow <ms>			a sync takes so long, at least
  *	late 1				the first write, once it is done, waits for that
  *
  * BLKHOST_LOG gets a line for each call: sync, dsync (a write that is synced), write, punch, and its offset.
@@ -29,6 +30,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 static __thread unsigned int calls;
@@ -84,6 +86,16 @@ static int spoiled(const char *word)
 	return 0;
 }
 
+/* No signal ends it: none ends a sync. */
+static void be_slow(void)
+{
+	int ms = told("slow ");
+	struct timespec left = { ms / 1000, ms % 1000 * 1000000L };
+
+	while (nanosleep(&left, &left) && errno == EINTR)
+		;
+}
+
 static const char *word_of_write(int flags)
 {
 	return (flags & RWF_DSYNC) && told("fua ") ? "fua " : "write ";
@@ -125,6 +137,8 @@ ssize_t pwritev64v2(int fd, const struct iovec *iov, int n, off64_t at, int flag
 	if (!real)
 		real = dlsym(RTLD_NEXT, "pwritev64v2");
 	note(flags & RWF_DSYNC ? "dsync" : "write", at);
+	if (flags & RWF_DSYNC)
+		be_slow();
 	if (spoiled(word_of_write(flags)))
 		return -1;
 	n = cut(&iov, n, &one);
@@ -147,6 +161,14 @@ ssize_t pwrite64(int fd, const void *buf, size_t len, off64_t at)
 	return real(fd, buf, len, at);
 }
 
+/* What a sync takes. */
+static void wait_sync(void)
+{
+	be_slow();
+	while (told("hold "))
+		usleep(10000);
+}
+
 int fdatasync(int fd)
 {
 	static int (*real)(int);
@@ -154,8 +176,7 @@ int fdatasync(int fd)
 	if (!real)
 		real = dlsym(RTLD_NEXT, "fdatasync");
 	note("sync", 0);
-	while (told("hold "))
-		usleep(10000);
+	wait_sync();
 	if (spoiled("sync "))
 		return -1;
 	return real(fd);
@@ -180,6 +201,7 @@ int fsync(int fd)
 
 	if (!real)
 		real = dlsym(RTLD_NEXT, "fsync");
+	be_slow();
 	if (renamed && !fstat(fd, &st) && S_ISDIR(st.st_mode) && spoiled("folder "))
 		return -1;
 	return real(fd);
@@ -245,12 +267,13 @@ static void spoil_sqe(struct io_uring_sqe *sqe, struct iovec *one)
 	if (sqe->opcode == IORING_OP_FSYNC) {
 		word = "sync ";
 		note("sync", 0);
-		while (told("hold "))
-			usleep(10000);
+		wait_sync();
 	} else if (sqe->opcode == IORING_OP_READV) {
 		word = "read ";
 	} else if (sqe->opcode == IORING_OP_WRITEV) {
 		word = word_of_write(sqe->rw_flags);
+		if (sqe->rw_flags & RWF_DSYNC)
+			be_slow();
 		note(sqe->rw_flags & RWF_DSYNC ? "dsync" : "write", sqe->off);
 	} else {
 		return;

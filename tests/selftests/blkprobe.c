@@ -8,7 +8,12 @@
  *		lines "<first> <last> <what>": what is v<version> (written there as that version), v<version>@<sector>
  *		(written for another sector), zero, or bad (flipped bits: bad<number of bits> v<version> where it can tell)
  *	blkprobe read <file> <sector> <count> [sectors per read]     status and errno of each failed read: "<sector> <errno>"
+ *	blkprobe aio <file> <sector> <count> <sectors per request> [version]
+ *		reads, or writes as that version, up to 256 requests handed over at once, so that the block layer merges
+ *		them; "<sector> <errno>" of each that failed, ascending
  *	blkprobe sync <file>                                         fsync(); prints the errno
+ *	blkprobe pause <file>					     sleeps a few ms at a time while the file is there; prints
+ *		the longest time, in ms, that passed instead
  *	blkprobe discard|zero <file> <sector> <count>                BLKDISCARD, BLKZEROOUT
  *	blkprobe stress <file> <sectors> <seed> <workers> [tag]      writes until killed; a line "A <tag> <worker> <n>" on
  *		stdout for each acknowledged write, "F <tag> <worker> <n>" for each acknowledged flush after it
@@ -21,6 +26,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/aio_abi.h>
 #include <linux/fs.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -28,7 +34,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define SECTOR	512
@@ -204,6 +212,51 @@ static int do_read(int argc, char **argv)
 	return status;
 }
 
+#define AIOS	256
+
+static int do_aio(int argc, char **argv)
+{
+	uint64_t at = number(argv[1]), count = number(argv[2]), step = number(argv[3]), i, j;
+	uint64_t version = argc > 4 ? number(argv[4]) : 0;
+	int fd = open_file(argv[0], O_RDWR), status = 0;
+	static struct iocb io[AIOS], *list[AIOS];
+	static struct io_event event[AIOS];
+	static int result[AIOS];
+	struct sector *s = buffer(count);
+	aio_context_t context = 0;
+	long n = count / step, got;
+
+	if (n < 1 || n > AIOS || syscall(__NR_io_setup, AIOS, &context))
+		die("aio");
+	for (i = 0; i < count; i++)
+		make(&s[i], at + i, version);
+	for (i = 0; i < (uint64_t)n; i++) {
+		io[i].aio_data = i;
+		io[i].aio_fildes = fd;
+		io[i].aio_lio_opcode = version ? IOCB_CMD_PWRITE : IOCB_CMD_PREAD;
+		io[i].aio_buf = (uint64_t)(unsigned long)&s[i * step];
+		io[i].aio_nbytes = step * SECTOR;
+		io[i].aio_offset = (at + i * step) * SECTOR;
+		list[i] = &io[i];
+	}
+	if (syscall(__NR_io_submit, context, n, list) != n)
+		die("io_submit");
+	for (i = 0; i < (uint64_t)n; i += got) {
+		got = syscall(__NR_io_getevents, context, 1, n, event, NULL);
+		if (got < 1)
+			die("io_getevents");
+		for (j = 0; j < (uint64_t)got; j++)
+			if ((int64_t)event[j].res != (int64_t)(step * SECTOR))
+				result[event[j].data] = event[j].res < 0 ? -event[j].res : EIO;
+	}
+	for (i = 0; i < (uint64_t)n; i++)
+		if (result[i]) {
+			printf("%llu %d\n", (unsigned long long)(at + i * step), result[i]);
+			status = 1;
+		}
+	return status;
+}
+
 static int do_sync(int argc, char **argv)
 {
 	int fd = open(argv[0], O_RDWR);
@@ -215,6 +268,30 @@ static int do_sync(int argc, char **argv)
 		printf("%d\n", errno);
 		return 1;
 	}
+	return 0;
+}
+
+static long long now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000000000LL + ts.tv_nsec;
+}
+
+static int do_pause(int argc, char **argv)
+{
+	long long last = now(), longest = 0, this;
+
+	(void)argc;
+	while (!access(argv[0], F_OK)) {
+		usleep(2000);
+		this = now();
+		if (this - last > longest)
+			longest = this - last;
+		last = this;
+	}
+	printf("%lld\n", longest / 1000000);
 	return 0;
 }
 
@@ -363,8 +440,12 @@ int main(int argc, char **argv)
 		return do_show(n, argv);
 	if (!strcmp(verb, "read") && n >= 3)
 		return do_read(n, argv);
+	if (!strcmp(verb, "aio") && n >= 4)
+		return do_aio(n, argv);
 	if (!strcmp(verb, "sync") && n == 1)
 		return do_sync(n, argv);
+	if (!strcmp(verb, "pause") && n == 1)
+		return do_pause(n, argv);
 	if (!strcmp(verb, "discard") && n == 3)
 		return do_range(n, argv, BLKDISCARD);
 	if (!strcmp(verb, "zero") && n == 3)
@@ -373,6 +454,6 @@ int main(int argc, char **argv)
 		return do_stress(n, argv);
 	if (!strcmp(verb, "check") && n >= 5)
 		return do_check(n, argv);
-	fprintf(stderr, "usage: blkprobe write|show|read|sync|discard|zero|stress|check <file> ...\n");
+	fprintf(stderr, "usage: blkprobe write|show|read|aio|sync|pause|discard|zero|stress|check <file> ...\n");
 	return 2;
 }
