@@ -72,10 +72,8 @@ static void wrong(cfg_t *cfg, const char *word, const char *fmt, ...)
 /* libconfuse's own words name the word at fault in quotes. */
 static void on_error(cfg_t *cfg, const char *fmt, va_list ap)
 {
-	char *text = NULL, *from, *word = NULL;
+	char *text = xvasprintf(fmt, ap), *from, *word = NULL;
 
-	if (vasprintf(&text, fmt, ap) < 0)
-		exit(LAB_USAGE);
 	from = strchr(text, '\'');
 	if (from && strchr(from + 1, '\''))
 		word = xstrndup(from + 1, strchr(from + 1, '\'') - from - 1);

@@ -105,10 +105,8 @@ static void wrong(cfg_t *cfg, const char *word, const char *fmt, ...)
 /* libconfuse's own words name the word at fault in quotes. */
 static void on_error(cfg_t *cfg, const char *fmt, va_list ap)
 {
-	char *text = NULL, *from, *to, *word = NULL;
+	char *text = xvasprintf(fmt, ap), *from, *to, *word = NULL;
 
-	if (vasprintf(&text, fmt, ap) < 0)
-		exit(LAB_USAGE);
 	from = strchr(text, '\'');
 	to = from ? strchr(from + 1, '\'') : NULL;
 	if (to)

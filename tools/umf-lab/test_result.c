@@ -47,8 +47,10 @@ static void tap(struct run *run, const char *fmt, ...)
 	fflush(run->tap);
 }
 
-static struct row *add_row(struct run *run, char *name)
+static struct row *add_row(struct run *run, const char *fmt, va_list ap)
 {
+	char *name = xvasprintf(fmt, ap);
+
 	run->row = xrealloc(run->row, (run->nr_rows + 1) * sizeof(*run->row));
 	memset(&run->row[run->nr_rows], 0, sizeof(*run->row));
 	run->row[run->nr_rows].name = log_clean(name);
@@ -71,15 +73,13 @@ static void tap_line(struct run *run, const struct row *row)
 void run_row(struct run *run, bool ok, const char *signature, const char *why,
 	     const char *fmt, ...)
 {
-	char *name = NULL, *copy, *pos, *line;
+	char *copy, *pos, *line;
 	struct row *row;
 	va_list ap;
 
 	va_start(ap, fmt);
-	if (vasprintf(&name, fmt, ap) < 0)
-		abort();
+	row = add_row(run, fmt, ap);
 	va_end(ap);
-	row = add_row(run, name);
 	row->ok = ok;
 	row->why = why && *why ? xstrdup(why) : NULL;
 	if (!ok) {
@@ -96,15 +96,12 @@ void run_row(struct run *run, bool ok, const char *signature, const char *why,
 
 void run_skip(struct run *run, const char *why, const char *fmt, ...)
 {
-	char *name = NULL;
 	struct row *row;
 	va_list ap;
 
 	va_start(ap, fmt);
-	if (vasprintf(&name, fmt, ap) < 0)
-		abort();
+	row = add_row(run, fmt, ap);
 	va_end(ap);
-	row = add_row(run, name);
 	row->skip = xstrdup(why);
 	tap_line(run, row);
 }
