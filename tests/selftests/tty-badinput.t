@@ -47,7 +47,7 @@ refused()
 	like "$1" "$(mconsole t3 "config $2")" "ERR .*$3"
 }
 refused "another build's link is refused by its version" "ttyS5=link,$WORK/other" \
-	"$WORK/other/link is from an incompatible build \(version 101, this one is 3\)"
+	"$WORK/other/link is from an incompatible build \(version 101, this one is 4\)"
 mkdir -m 777 "$WORK/open"
 chmod 777 "$WORK/open"
 refused "a folder that others can write" "ttyS5=link,$WORK/open" "can be written by other users \(mode 777\); chmod 700 it"
