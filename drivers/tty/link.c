@@ -546,6 +546,14 @@ static int take_end(struct umf_link *link, char *error)
 	return 0;
 }
 
+/* Another gen than any the peer has known, whatever was here before us. */
+static u32 next_gen(const struct umf_link *link)
+{
+	u32 gen = link->my->gen + 1 ?: 1;
+
+	return gen == READ_ONCE(link->peer->sees) ? gen + 1 ?: 1 : gen;
+}
+
 /* The end is ours: makes its bell and shows it to the other one. */
 static int show_end(struct umf_tty *tty, struct umf_link *link, char *error)
 {
@@ -572,7 +580,7 @@ static int show_end(struct umf_tty *tty, struct umf_link *link, char *error)
 		 tty->unit);
 	WRITE_ONCE(my->present, 1);
 	/* the bell and all of the above before that */
-	virt_store_release(&my->gen, my->gen + 1 ?: 1);
+	virt_store_release(&my->gen, next_gen(link));
 	/* What stands in a dead end's place is not there. */
 	if (umf_host_locked(link->fd, UMF_LINK_LOCK_END + !link->me, 1) == 0)
 		WRITE_ONCE(link->peer->present, 0);

@@ -12,7 +12,8 @@
  *
  * Whatever the other end can write is read once, checked, then used.
  *
- * Connecting: an end that joins counts its gen up. Each end that sees another
+ * Connecting: an end that joins takes another gen than its
+ * place had and than the other one has seen. Each end that sees another
  * gen than it knew empties both rings on its side, that is head of what it
  * sends and tail of what it receives, and then stores that gen in sees. The two
  * are connected when each sees the other; only then do bytes move.

@@ -145,6 +145,11 @@ lines_are "... and knows that it left" t3 ttyS2 "lines rts dtr"
 # ---- an end that is not one of ours ----
 
 guest_kill9 t2
+check "an end that leaves and counts its gen back" "$fuzz" "$WORK/cable" back
+tty_boot t2
+guest_wait_ready t2 || exit 1
+check "... whose place an honest one takes" exchange t1 ttyS0 t2 ttyS0
+guest_kill9 t2
 for what in own all; do
 	behind t1 ttyS0 shake 2500 3
 	check "an end that writes what it likes ($what)" "$fuzz" "$WORK/cable" 2.5 1 "$what"
