@@ -1,13 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # alone
-# timeout: 600
+# timeout: 900
 # kill -9 of one of three guests under traffic: the others go on without a gap, a restarted one rejoins by itself, and
-# KILLS (default 200) of them in a row leave nothing behind.
+# KILLS (default 100; 200 in check-long) of them in a row leave nothing behind.
 
 . "$(dirname "$0")/../lib/net.sh"
 
-KILLS=${KILLS:-200}
+KILLS=${KILLS:-100}
 [ "$FLAVOR" != debug ] || KILLS=${KILLS_DEBUG:-50}
 # One after the other: n1 is port 0, n2 is port 1.
 net_start 1
