@@ -107,7 +107,7 @@ like "... a line to a terminal" "$(<"$WORK/q/n1.out")" 'ttyS0: pty: what is behi
 like "... and to TCP" "$(<"$WORK/q/n1.out")" 'ttyS1: tcp: what is behind it lives in real time'
 check_fails "... but not one to nowhere" grep -q 'ttyS2: null: what' "$WORK/q/n1.out"
 like "... hostfs, for who wants to mount it" "$(<"$WORK/q/n1.out")" 'mount: .*(No such device|unknown)'
-for device in ubd0=disk vec0:transport=tap umfa=disk; do
+for device in ubd0=disk vec0:transport=tap; do
 	clock_start "${device%%0*}" 1
 	clock_guest "${device%%0*}" 1 1 "$device" -- true
 	clock_wait "${device%%0*}"
