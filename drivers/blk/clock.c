@@ -36,7 +36,7 @@
 #include "time/clock.h"
 
 #define ACCESS_DEFAULT	100000ULL	/* ns */
-#define RATE_DEFAULT	1000000000ULL	/* bytes a second */
+#define RATE_DEFAULT	SZ_1G		/* bytes a second */
 #define FLUSH_DEFAULT	1000000ULL	/* ns */
 #define TIME_MAX	(10 * NSEC_PER_SEC)
 

@@ -60,7 +60,34 @@ probe.d read /dev/umfa 8 8 8
 probe.d read /dev/umfa 16 8 8
 sleep 1000
 END
-tar -cf tools.tar -C tools probe churn times
+cat >tools/cuts <<'END'
+while read -r up x </proc/uptime; [ "${up%.*}" -lt 4 ]; do usleep 100000; done
+usleep 500000
+for disk in umfc umfd umfe; do
+	(probe write /dev/$disk 0 128 2 128 >/$disk; read -r up x </proc/uptime; echo "$disk: $(cat /$disk) at $up") &
+done
+wait
+END
+cat >tools/shared <<'END'
+n=0
+while [ $n -lt 40 ]; do
+	echo "$(cat /proc/uptime) $(dd if=/dev/umfa bs=4k count=1 iflag=direct 2>/dev/null | tr -d '\0')"
+	echo "$(hostname) $n" | dd of=/dev/umfa bs=4k conv=sync,notrunc oflag=direct 2>/dev/null
+	usleep $((RANDOM % 900))
+	n=$((n + 1))
+done
+END
+cat >tools/plugged <<'END'
+until [ -e /dev/umfb ]; do usleep 100000; done
+echo "plugged: $(probe show /dev/umfb 0 128), $(cat /sys/block/umfb/serial)"
+probe write /dev/umfa 0 64 2 64
+while read -r up x </proc/uptime; [ "${up%.*}" -lt 5 ]; do usleep 100000; done
+probe write /dev/umfa 32 64 3 64
+sleep 10
+echo "holds: $(probe show /dev/umfa 0 128 | tr '\n' ',')"
+while probe read /dev/umfc 0 8 8 | grep -q . && exit; do sleep 1; done
+END
+tar -cf tools.tar -C tools probe churn times cuts shared plugged
 rm -r tools
 
 # guest <run> <seed> <script> [kernel argument…]
@@ -121,18 +148,85 @@ clock_start t 1 --at '4s ./n1 fault add umfa delay op=read sectors=0+8 time=10ms
 guest t 1 times umfa=../t.a,engine=threads umfb=../t.b,model=5ms:1M:20ms
 clock_wait t
 mapfile -t us < <(took t probe $pread)
-expect_took "4 kB are read in 100 us and at 1 GB/s" "${us[0]}" 104
-expect_took "... 128 kB" "${us[1]}" 231
+expect_took "4 KiB are read in 100 us and at 1 GiB/s" "${us[0]}" 103
+expect_took "... 128 KiB" "${us[1]}" 222
 mapfile -t us < <(took t probe $pwrite | tail -n 2)
-expect_took "... and written" "${us[0]}" 104
-expect_took "... with FUA, that and a flush" "${us[1]}" 1104
+expect_took "... and written" "${us[0]}" 103
+expect_took "... with FUA, that and a flush" "${us[1]}" 1103
 expect_took "a flush takes 1 ms" "$(took t probe $fsync)" 1000
-expect_took "model=5ms:1M:20ms: 4 kB take 5 ms and 1/256 s" "$(took t probe.b $pread)" 8906
+expect_took "model=5ms:1M:20ms: 4 KiB take 5 ms and 1/256 s" "$(took t probe.b $pread)" 8906
 expect_took "... a flush 20 ms" "$(took t probe.b $fsync)" 20000
 mapfile -t us < <(took t probe.d $pread)
-expect_took "delay time=10ms: 10 ms later" "${us[0]}" 10104
-expect_took "... only what it is about" "${us[1]}" 104
+expect_took "delay time=10ms: 10 ms later" "${us[0]}" 10103
+expect_took "... only what it is about" "${us[1]}" 103
 stuck=$(awk '$2 ~ /^probe\.d\[/ && $3 == "call" && $4 == 17 { t = $1 } END { print int(t / 1000) }' t/n1.calls)
-expect_took "hang: done when the rule has gone, at 7.5 s" "$stuck" 7500104
-check "the log is clean" scan_log t/n1.out
+expect_took "hang: done when the rule has gone, at 7.5 s" "$stuck" 7500103
+
+# What has not taken its time yet when the power is cut is under way.
+for disk in c d e; do
+	raw_image p.$disk 128k 1
+done
+clock_start p 1 --at '5s ./n1 fault add umfc powercut' --at '5s ./n1 fault add umfd powercut inflight=new' \
+	--at '5s ./n1 fault add umfe powercut inflight=torn seed=3'
+guest p 1 cuts umfc=../p.c,model=1s umfd=../p.d,model=1s umfe=../p.e,model=1s,physical=512
+clock_wait p
+for disk in umfc umfd umfe; do
+	like "$disk, cut in the middle of a write: it fails, then" "$(grep "^$disk" p/n1.out)" "^$disk: 0 $ENODEV at 5\\.0"
+done
+is "... inflight=old: nothing of it is there" "$(map_of p.c 256)" "0 255 v1"
+is "... new: all" "$(map_of p.d 256)" "0 127 v2, 128 255 v1"
+like "... torn: a part" "$(map_of p.e 256)" '^0 [0-9]+ v2, [0-9]+ 255 v1$'
+
+# Guests on one disk take turns, the same each time.
+shared()
+{
+	local n
+
+	clock_start "$1" 2
+	truncate -s 64k "$1/disk"
+	for n in 1 2; do
+		clock_guest "$1" $n $n umfz=../tools.tar,ro umfa=disk,shared -- 'tar -xf /dev/umfz -C /bin; . /bin/shared'
+	done
+	clock_wait "$1"
+}
+check "two guests write and read one block" shared s
+check "... and again" shared u
+for file in n1.out n2.out n1.calls n2.calls disk; do
+	check "both times the same: $file" same s u "$file"
+done
+for n in 1 2; do
+	check "n$n has seen what the other wrote" grep -q "n$((3 - n)) [0-9]" s/n$n.out
+done
+
+# Plugged, copied and committed while it runs, and no time passes; in the end the host fails.
+raw_image h.b 64k 1
+raw_image h.c 64k 1
+clock_start h 1 --at '1s ./n1 config ubda=../h.b' --at '1s ./n1 config vec0:transport=tap' --at '2s ./n1 config umfb=../h.b' \
+	--at '4s ./n1 disk umfa snapshot kept' --at '7s ./n1 disk umfa commit' --at '7.000001s ./n1 disk umfa' --at '8s ./n1 remove umfb'
+guest h 1 plugged umfa=delta,backing=../base umfc=../h.c umfd=../t.a,model=10parsecs umfe=../t.b,shared,model=10us
+until_true 60 grep -q '^holds: ' h/n1.out
+truncate -s 0 h.c
+clock_wait h
+answer()
+{
+	awk -v request="$1" 'index($0, " > " request) { getline; sub(/^[^ ]* [^ ]* */, ""); print; exit }' h/clock.out
+}
+like "no disk of ubd is plugged" "$(answer 'config ubda')" 'virtual time has no place for disks of ubd'
+like "... and no vector NIC" "$(answer 'config vec0')" 'virtual time has no place for vector NICs'
+like "a disk is" "$(answer 'config umfb'):$(grep -o 'plugged: .*' h/n1.out)" '^OK.*:plugged: 0 127 v1, umf[0-9a-f]{16}'
+like "... and unplugged" "$(answer 'remove umfb')" '^OK'
+like "a snapshot is made while it runs" "$(answer 'disk umfa snapshot')" '^OK|^$'
+like "a commit is over at once" "$(grep -A 1 '^7.000001.* > disk umfa' h/clock.out | tail -n 1)" 'commit: none'
+is "what it holds is right" "$(grep -o 'holds: .*' h/n1.out | tr -d '\r')" "holds: 0 31 v2,32 95 v3,96 127 zero,"
+check "the snapshot is there" test -s h/kept
+like "model= that is none is refused" "$(<h/n1.out)" 'umfd: model=: must be <access>'
+like "... less than the lookahead for a shared disk, too" "$(<h/n1.out)" 'umfe: model=: a shared disk takes no less than .* lookahead, 100000 ns'
+like "the host's failure makes the run void" "$(<h/n1.out)" 'umfc: the host has failed .*: this run is void'
+
+guest_start real umfa="$WORK/t.a,model=1ms"
+guest_wait_ready real
+like "model= is refused in real time" "$(<"$(guest_log real)")" 'umfa: model= is for virtual time'
+for run in a b t p s h; do
+	check "the log of $run is clean" scan_log $run/n1.out
+done
 done_testing
