@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# timeout: 300
+# timeout: 900
 # Disks in virtual time: what an operation takes is the model's, to the microsecond; faults go by that time; the same run
 # again is the same to the last byte of its images and of its write log.
 
@@ -34,7 +34,7 @@ n=0
 while dd if=/dev/urandom of=/dev/umfb bs=8k seek=$((n * 5 % 32)) count=1 oflag=direct 2>/dev/null; do
 	n=$((n + 1))
 	[ $((n % 6)) != 0 ] || dd if=/dev/null of=/dev/umfb count=0 conv=fsync,notrunc 2>/dev/null
-	usleep 50000
+	usleep 100000
 done
 echo "power cut after $n writes"
 cat /proc/uptime
@@ -44,7 +44,7 @@ cat /proc/diskstats /proc/interrupts /sys/block/umf?/serial
 END
 cat >tools/times <<'END'
 # until <hundredths of a second>
-until_up() { while read -r up x </proc/uptime; [ "${up%.*}${up#*.}" -lt $1 ]; do usleep 10000; done; }
+until_up() { read -r up x </proc/uptime; usleep $((($1 - ${up%.*} * 100 - 1${up#*.} + 100) * 10000)); }
 probe write /dev/umfa 0 512 1 256
 probe read /dev/umfa 0 8 8
 probe read /dev/umfa 0 256 256
@@ -67,9 +67,11 @@ wait
 END
 cat >tools/shared <<'END'
 n=0
-while [ $n -lt 25 ]; do
-	echo "$(cat /proc/uptime) $(dd if=/dev/umfa bs=4k count=1 iflag=direct 2>/dev/null | tr -d '\0')"
-	echo "$(hostname) $n" | dd of=/dev/umfa bs=4k conv=sync,notrunc oflag=direct 2>/dev/null
+me=$(hostname)
+while [ $n -lt 15 ]; do
+	read -r up x </proc/uptime
+	echo "$up $(dd if=/dev/umfa bs=4k count=1 iflag=direct 2>/dev/null | tr -d '\0')"
+	echo "$me $n" | dd of=/dev/umfa bs=4k conv=sync,notrunc oflag=direct 2>/dev/null
 	usleep $((RANDOM % 900))
 	n=$((n + 1))
 done
@@ -78,7 +80,7 @@ cat >tools/plugged <<'END'
 until [ -e /dev/umfb ]; do usleep 100000; done
 echo "plugged: $(probe show /dev/umfb 0 128), $(cat /sys/block/umfb/serial)"
 probe write /dev/umfa 0 64 2 64
-while read -r up x </proc/uptime; [ "${up%.*}" -lt 5 ]; do usleep 100000; done
+sleep 3
 probe write /dev/umfa 32 64 3 64
 sleep 10
 echo "holds: $(probe show /dev/umfa 0 128 | tr '\n' ',')"
@@ -100,7 +102,7 @@ churn()
 	truncate -s 256k "$1/disk"
 	guest "$1" "$2" churn umfa=delta,backing=../base,log=log umfb=disk,cache=volatile:32k \
 		umf="seed $2; add umfa delay op=read prob=40% time=5ms jitter=4ms id=slow; add umfa error op=discard id=no; add umfb powercut at=8s for=1s reorder=on torn=40% inflight=torn"
-	clock_wait "$1"
+	clock_wait "$1" 180
 }
 
 # Somebody else is at work, and how long the host takes for its files is another each time.
@@ -147,7 +149,7 @@ clock_start t 1
 guest t 1 times umfa=../t.a,engine=threads umfb=../t.b,model=5ms:1M:20ms \
 	umfc=../t.c,model=400ms umfd=../t.d,model=400ms umfe=../t.e,model=400ms,physical=512 \
 	umf="seed 1; add umfa delay op=read sectors=0+8 time=10ms at=4s; add umfa hang op=read sectors=16+8 at=4s for=3500ms; add umfc powercut at=10s; add umfd powercut inflight=new at=10s; add umfe powercut inflight=torn seed=3 at=10s"
-clock_wait t
+clock_wait t 180
 mapfile -t us < <(took t probe $pread)
 expect_took "4 KiB are read in 100 us and at 1 GiB/s" "${us[0]}" 103
 expect_took "... 128 KiB" "${us[1]}" 222
@@ -182,7 +184,7 @@ shared()
 	for n in 1 2; do
 		clock_guest "$1" $n $n umfz=../tools.tar,ro umfa=disk,shared -- 'tar -xf /dev/umfz -C /bin; . /bin/shared'
 	done
-	clock_wait "$1"
+	clock_wait "$1" 180
 }
 check "two guests write and read one block" shared s
 check "... and again" shared u
@@ -199,9 +201,9 @@ raw_image h.c 64k 1
 clock_start h 1 --at '1s ./n1 config ubda=../h.b' --at '1s ./n1 config vec0:transport=tap' --at '2s ./n1 config umfb=../h.b' \
 	--at '4s ./n1 disk umfa snapshot kept' --at '7s ./n1 disk umfa commit' --at '7.000001s ./n1 disk umfa'
 guest h 1 plugged umfa=delta,backing=../base umfc=../h.c umfd=../t.a,model=10parsecs umfe=../t.b,shared,model=10us
-until_true 60 grep -q '^holds: ' h/n1.out
+until_true 180 grep -q '^holds: ' h/n1.out
 truncate -s 0 h.c
-clock_wait h
+clock_wait h 180
 answer()
 {
 	awk -v request="$1" 'index($0, " > " request) { getline; sub(/^[^ ]* [^ ]* */, ""); print; exit }' h/clock.out
