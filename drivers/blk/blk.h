@@ -53,6 +53,16 @@ struct umf_blk_live {
 	struct work_struct work;
 };
 
+/* Virtual time: how long requests take, and the queue. blk/clock.c's. */
+struct umf_blk_clock {
+	u64 access, flush;		/* ns */
+	u64 rate;			/* bytes a second */
+	struct list_head queue;		/* the first is being done */
+	u64 due;			/* ns: and is over */
+	struct hrtimer timer;
+	bool failed;			/* the host, and that was said */
+};
+
 struct umf_blk {
 	unsigned int unit;
 	bool ro, shared;		/* as configured */
@@ -71,8 +81,9 @@ struct umf_blk {
 	struct list_head disks;
 	struct umf_cut off_cut;		/* how it is done to this disk */
 	struct work_struct off_work;	/* in wq */
-	struct umf_io_pool *pool;
+	struct umf_io_pool *pool;	/* virtual time: none */
 	bool ring;		/* with io_uring in it */
+	struct umf_blk_clock clock;
 	struct blk_mq_tag_set tags;
 	struct gendisk *disk;
 	char serial[UMF_BLK_SERIAL_LEN];
@@ -121,7 +132,7 @@ struct umf_blk_fate {
 	unsigned int causes;
 	struct umf_blk_cause cause[UMF_EFFECTS_MAX];	/* of its waiting */
 	u64 since;			/* ns */
-	struct list_head list;		/* on fault.waiting, or inflight */
+	struct list_head list;		/* on fault.waiting, inflight, or clock.queue */
 	struct hrtimer timer;
 	struct work_struct work;	/* what may sleep, before it is done */
 	struct umf_blk_mark *stale;	/* read: what is put in its place */
@@ -238,6 +249,19 @@ void umf_fate_review(struct umf_blk *blk);
 int umf_blk_exec(struct umf_blk *blk, const struct umf_io *io);
 /* @call(@arg), by a thread of the host: see UMF_IO_CALL. */
 int umf_blk_call(struct umf_blk *blk, int (*call)(void *arg), void *arg);
+
+/* ---- blk/clock.c: the same and the queue in virtual time; no other calls ---- */
+
+int umf_blk_clock_exec(struct umf_blk *blk, struct umf_io *io);
+/* Its turn comes, then umf_blk_end_io(), or with a cache the disk's worker. */
+void umf_blk_clock_go(struct umf_blk_cmd *cmd);
+/* What is in the queue is taken from it. Interrupts are off. */
+void umf_blk_clock_cut(struct umf_blk *blk, struct list_head *list);
+/* In place of what the host knows a file by. */
+u64 umf_blk_clock_id(const char *file);
+/* In real time too: -EINVAL if there is a model then. */
+int umf_blk_clock_add(struct umf_blk *blk, const struct umf_blk_options *opt,
+		      char *error);
 
 /* ---- blk/io.c: the way to the host and back ---- */
 

@@ -20,6 +20,7 @@
 #include <linux/slab.h>
 #include "blk/blk.h"
 #include "blk/mark.h"
+#include "time/clock.h"
 
 static bool writes(const struct umf_io *io)
 {
@@ -367,8 +368,22 @@ bool umf_fate_timeout(struct umf_blk_cmd *cmd)
 
 static bool can_be_torn(const struct umf_blk_cmd *cmd)
 {
-	return cmd->io.op == UMF_IO_WRITE && !cmd->fate.skip &&
-	       !cmd->fate.parts.n;
+	return cmd->io.op == UMF_IO_WRITE &&
+	       !(cmd->judged && (cmd->fate.skip || cmd->fate.parts.n));
+}
+
+/* Virtual time: what the disk was to do, it no longer does. @out: what ends at once. */
+static void cut_queue(struct umf_blk *blk, struct list_head *out)
+{
+	struct umf_blk_fault *fault = &blk->fault;
+	struct umf_blk_cmd *cmd, *next;
+
+	umf_blk_clock_cut(blk, out);
+	if (fault->cut.inflight == UMF_INFLIGHT_OLD)
+		return;
+	list_for_each_entry_safe(cmd, next, out, fate.list)
+		if (can_be_torn(cmd))
+			list_move_tail(&cmd->fate.list, &fault->inflight);
 }
 
 bool umf_fate_cut(struct umf_blk *blk, struct umf_blk_cmd *cmd)
@@ -377,8 +392,11 @@ bool umf_fate_cut(struct umf_blk *blk, struct umf_blk_cmd *cmd)
 	struct umf_blk_cmd *other, *next;
 	unsigned long flags;
 	bool kept = false;
+	LIST_HEAD(out);
 
 	spin_lock_irqsave(&fault->lock, flags);
+	if (umf_clock_virtual())
+		cut_queue(blk, &out);
 	if (fault->cut.inflight != UMF_INFLIGHT_OLD) {
 		list_for_each_entry_safe(other, next, &fault->waiting, fate.list) {
 			if (!can_be_torn(other))
@@ -392,6 +410,8 @@ bool umf_fate_cut(struct umf_blk *blk, struct umf_blk_cmd *cmd)
 	}
 	queue_work(blk->wq, &fault->cut_work);
 	spin_unlock_irqrestore(&fault->lock, flags);
+	list_for_each_entry_safe(other, next, &out, fate.list)
+		umf_fate_end(other, BLK_STS_OFFLINE);
 	return kept;
 }
 

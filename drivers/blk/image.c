@@ -399,8 +399,9 @@ static int make_delta(struct opening *op)
 	cow->alignment = NEW_ALIGNMENT;
 	err = write_delta(op, temporary, cow);
 	if (!err)
+		/* as it was said: another folder is no other run */
 		pr_info("%s: made as a delta on %s\n", op->opt->file,
-			cow->backing);
+			op->opt->backing);
 out:
 	kfree(temporary);
 	kfree(cow);

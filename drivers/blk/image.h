@@ -23,6 +23,7 @@ struct umf_blk_options {
 	char *serial;		/* NULL: made of the name */
 	char *log;		/* NULL: none; the disk's matter */
 	enum umf_engine engine;	/* the disk's matter, too */
+	char *model;		/* NULL: as usual; too, in virtual time */
 	bool ro;
 	bool raw;		/* whatever its first sector says */
 	bool shared;

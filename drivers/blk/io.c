@@ -8,6 +8,7 @@
 #include <irq_kern.h>
 #include <irq_user.h>
 #include "blk/blk.h"
+#include "time/clock.h"
 
 static irqreturn_t io_irq(int irq, void *data)
 {
@@ -28,6 +29,8 @@ int umf_blk_io_init(void)
 	if (done)
 		return 0;
 	umf_file_ignore_limit();
+	if (umf_clock_virtual())
+		return 0;
 	fd = umf_io_bell();
 	if (fd < 0)
 		return fd;

@@ -31,6 +31,7 @@
 #include <mconsole_kern.h>
 #include "blk/blk.h"
 #include "blk/log.h"
+#include "time/clock.h"
 
 #define PIECE		8192	/* sectors moved at a time */
 #define PATIENCE	4	/* times the disk's size: then all at once */
@@ -308,6 +309,11 @@ static void move_some(struct umf_blk *blk)
 	live->io.vec = &live->room;
 	live->io.nvec = 1;
 	live->io.nr = live->moved < most ? PIECE : U64_MAX;
+	if (umf_clock_virtual()) {
+		live->io.result = umf_blk_clock_exec(blk, &live->io);
+		live->io.done(&live->io);
+		return;
+	}
 	local_irq_save(flags);
 	umf_io_pool_submit(blk->pool, &live->io, true);
 	local_irq_restore(flags);

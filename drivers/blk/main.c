@@ -21,6 +21,7 @@
 #include <init.h>
 #include <mconsole_kern.h>
 #include "blk/blk.h"
+#include "time/clock.h"
 
 #define UNITS		26
 #define QUEUE_DEPTH	128
@@ -28,7 +29,7 @@
 
 #define OPTIONS "backing=<file> raw ro shared order=strict cache=none|volatile[:size] " \
 		"serial=<20 characters> logical=512|4096 physical=512|4096 log=<file> " \
-		"engine=uring|threads direct"
+		"engine=uring|threads direct model=<access>[:<rate>[:<flush>]]"
 
 static DEFINE_MUTEX(umf_blks_lock);	/* umf_blks and what is in it */
 static struct umf_blk *umf_blks[UNITS];
@@ -130,6 +131,10 @@ void umf_blk_go(struct umf_blk_cmd *cmd, bool kick)
 	unsigned long flags;
 	int err;
 
+	if (umf_clock_virtual()) {
+		umf_blk_clock_go(cmd);
+		return;
+	}
 	if (cmd->blk->cache) {
 		queue_work(cmd->blk->wq, &cmd->cached);
 		return;
@@ -232,7 +237,8 @@ static blk_status_t umf_blk_queue_rq(struct blk_mq_hw_ctx *hctx,
 
 static void umf_blk_commit_rqs(struct blk_mq_hw_ctx *hctx)
 {
-	kick_pool(hctx->queue->queuedata);
+	if (!umf_clock_virtual())
+		kick_pool(hctx->queue->queuedata);
 }
 
 /* The host may be slow, but it will answer. */
@@ -425,6 +431,8 @@ static int parse_options(char *text, struct umf_blk_options *opt, char *error)
 			opt->serial = val;
 		} else if (!strcmp(word, "log") && val && *val) {
 			opt->log = val;
+		} else if (!strcmp(word, "model") && val && *val) {
+			opt->model = val;
 		} else if (!strcmp(word, "engine") && val &&
 			   (!strcmp(val, "uring") || !strcmp(val, "threads"))) {
 			opt->engine = val[0] == 'u' ? UMF_ENGINE_URING :
@@ -457,12 +465,17 @@ static int parse_options(char *text, struct umf_blk_options *opt, char *error)
 	return 0;
 }
 
-/* io_uring where the host lets us (many containers do not), else threads. */
+/*
+ * io_uring where the host lets us (many containers do not), else threads; in virtual
+ * time none of them, whichever is asked for.
+ */
 static int start_engine(struct umf_blk *blk, enum umf_engine engine,
 			char *error)
 {
 	int err;
 
+	if (umf_clock_virtual())
+		return 0;
 	if (engine != UMF_ENGINE_THREADS) {
 		err = umf_io_pool_start(blk->image, true, &blk->pool);
 		blk->ring = !err;
@@ -483,8 +496,17 @@ static int start_engine(struct umf_blk *blk, enum umf_engine engine,
 	return err;
 }
 
+static void stop_engine(struct umf_blk *blk)
+{
+	if (blk->pool)
+		umf_io_pool_stop(blk->pool);
+	hrtimer_cancel(&blk->clock.timer);
+}
+
 static const char *engine_name(const struct umf_blk *blk)
 {
+	if (!blk->pool)
+		return "virtual time";
 	return blk->ring ? "uring" : "threads";
 }
 
@@ -544,11 +566,15 @@ static int umf_blk_create(unsigned int unit, const char *text, char *error)
 	blk->shared = opt.shared;
 	blk->file = opt.file;
 	umf_live_init(blk);
+	err = umf_blk_clock_add(blk, &opt, error);
+	if (err)
+		goto out_image;
 	if (opt.serial)
 		strscpy(blk->serial, opt.serial);
 	else
 		snprintf(blk->serial, sizeof(blk->serial), "umf%016llx",
-			 blk->image->id);
+			 umf_clock_virtual() ? umf_blk_clock_id(opt.file) :
+					       blk->image->id);
 	err = umf_blk_io_init();
 	if (err)
 		snprintf(error, UMF_BLK_ERROR_LEN, "no interrupt for it (%s)",
@@ -580,7 +606,7 @@ static int umf_blk_create(unsigned int unit, const char *text, char *error)
 out_power:
 	umf_power_del(blk);
 out_pool:
-	umf_io_pool_stop(blk->pool);
+	stop_engine(blk);
 out_image:
 	close_image(blk);
 out_free:
@@ -619,7 +645,7 @@ static int umf_blk_destroy(struct umf_blk *blk)
 	blk_mq_free_tag_set(&blk->tags);
 	err = umf_power_del(blk);
 	err = end_log(blk) ?: err;
-	umf_io_pool_stop(blk->pool);
+	stop_engine(blk);
 	close_image(blk);
 	kfree(blk->words);
 	kfree(blk->spec);
@@ -676,10 +702,12 @@ __uml_help(umf_blk_setup,
 	   "umf[a-z]=<file>[,backing=<file>][,raw][,ro][,shared][,order=strict]\n"
 	   "        [,cache=none|volatile[:size]][,serial=<text>]\n"
 	   "        [,logical=512|4096][,physical=512|4096][,log=<file>]\n"
-	   "        [,engine=uring|threads][,direct]\n"
+	   "        [,engine=uring|threads][,direct][,model=<access>[:<rate>[:<flush>]]]\n"
 	   "    A disk, /dev/umfa to /dev/umfz: a raw image or a COW file of the\n"
 	   "    host. With backing=, a COW file that is not there is made. With\n"
-	   "    log=, all that is written is logged as dm-log-writes does it.\n\n"
+	   "    log=, all that is written is logged as dm-log-writes does it. In\n"
+	   "    virtual time model= says how long requests take, 100us:1G:1ms unless\n"
+	   "    given: each, bytes a second, a flush.\n\n"
 );
 
 /* as __setup(): the list of documented ones is the kernel's */

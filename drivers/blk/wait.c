@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Host calls that a kernel thread waits for, and the guest does not: they are made by
- * the disk's threads, and the kernel thread sleeps meanwhile as any other.
+ * the disk's threads, and the kernel thread sleeps meanwhile as any other. In virtual
+ * time there is no meanwhile: it makes them itself.
  */
 #include <linux/completion.h>
 #include "blk/blk.h"
+#include "time/clock.h"
 
 struct waited {
 	struct umf_io io;
@@ -22,6 +24,8 @@ static int wait_for_it(struct umf_blk *blk, const struct umf_io *io, bool try_no
 	unsigned long flags;
 	int err = -EAGAIN;
 
+	if (umf_clock_virtual())
+		return umf_blk_clock_exec(blk, &waited.io);
 	waited.io.done = waited_done;
 	init_completion(&waited.done);
 	/* the pool's lock is no kernel lock: nobody may interrupt its holder */

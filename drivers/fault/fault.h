@@ -132,6 +132,7 @@ int umf_parse_rule(char *text, u64 class, struct umf_spec *spec,
 		   struct umf_reply *reply);
 int umf_parse_number(const char *word, u64 *val);	/* decimal or 0x… */
 int umf_parse_time(const char *word, u64 *ns);		/* 250us */
+int umf_parse_rate(const char *word, u64 *bits);	/* 10Mbit, 500kB: bit/s */
 /* "<device> <action> key=value …", valid input for add. */
 void umf_print_rule(struct umf_reply *reply, const struct umf_spec *spec);
 void umf_print_value(struct umf_reply *reply, enum umf_key key,

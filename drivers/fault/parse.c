@@ -191,6 +191,11 @@ int umf_parse_time(const char *word, u64 *ns)
 	return parse_scaled(word, time_units, ns);
 }
 
+int umf_parse_rate(const char *word, u64 *bits)
+{
+	return parse_scaled(word, rate_units, bits);
+}
+
 /* ---- one type of value each; word is what stands behind '=' ---- */
 
 static bool id_ok(const char *word)

@@ -22,7 +22,7 @@
 #                                         the host's
 
 # shellcheck source=guest.sh
-. "$(dirname "${BASH_SOURCE[0]}")/guest.sh"
+declare -F guest_start >/dev/null || . "$(dirname "${BASH_SOURCE[0]}")/guest.sh"
 
 blk_dir=$TOP/build/tests/blk
 blkprobe=$blk_dir/blkprobe

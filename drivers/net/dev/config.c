@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * ethN=switch,<segment>[,mac=xx:xx:xx:xx:xx:xx][,mtu=N][,latency=T]
+ * ethN=switch,<segment>[,mac=xx:xx:xx:xx:xx:xx][,mtu=N][,latency=T][,rate=R]
  *
  * Which interfaces there are: from the command line, or from mconsole's `config`
  * until `remove`; at the end of the guest all of them give their ports back.
@@ -33,7 +33,18 @@ struct umf_net_words {
 	bool has_mac;
 	unsigned int mtu;
 	u64 latency;		/* ns, or 0 */
+	u64 rate;		/* bit/s, or 0 */
 };
+
+static int for_virtual(const char *word, const char *rule, char *error)
+{
+	if (umf_clock_virtual())
+		return 0;
+	snprintf(error, UMF_NET_ERROR,
+		 "'%s' is for virtual time; in real time a rule does that: %s",
+		 word, rule);
+	return -EINVAL;
+}
 
 /* Cuts @text up. */
 static int umf_net_parse(char *text, struct umf_net_words *words, char *error)
@@ -75,21 +86,27 @@ static int umf_net_parse(char *text, struct umf_net_words *words, char *error)
 				return -EINVAL;
 			}
 		} else if (!strncmp(word, "latency=", 8)) {
-			if (!umf_clock_virtual()) {
-				snprintf(error, UMF_NET_ERROR,
-					 "'%s' is for virtual time; in real time a rule delays: delay time=",
-					 word);
+			if (for_virtual(word, "delay time=", error))
 				return -EINVAL;
-			}
 			if (umf_parse_time(word + 8, &words->latency) ||
 			    words->latency > NSEC_PER_SEC) {
 				snprintf(error, UMF_NET_ERROR, "'%s' is no time up to 1s",
 					 word);
 				return -EINVAL;
 			}
+		} else if (!strncmp(word, "rate=", 5)) {
+			if (for_virtual(word, "rate rate=", error))
+				return -EINVAL;
+			if (umf_parse_rate(word + 5, &words->rate) ||
+			    words->rate < UMF_SEG_RATE_MIN) {
+				snprintf(error, UMF_NET_ERROR,
+					 "'%s' is no rate as 10Mbit, from 100kbit on",
+					 word);
+				return -EINVAL;
+			}
 		} else {
 			snprintf(error, UMF_NET_ERROR,
-				 "unknown option '%s', known are mac=, mtu= and latency=",
+				 "unknown option '%s', known are mac=, mtu=, latency= and rate=",
 				 word);
 			return -EINVAL;
 		}
@@ -138,6 +155,7 @@ static struct umf_segment *attach(unsigned int unit,
 		umf_segment_leave(seg);
 		return ERR_PTR(-EINVAL);
 	}
+	umf_segment_set_rate(seg, words->rate);
 	if (!words->has_mac)
 		choose_mac(seg, words->segment, unit, words->mac);
 	else if (umf_segment_mac_taken(seg, ether_addr_to_u64(words->mac)))
@@ -219,11 +237,12 @@ static int __init umf_net_setup(char *text)
 }
 
 __uml_help(umf_net_setup,
-	   "eth[0-9]+=switch,<segment>[,mac=<mac>][,mtu=<n>][,latency=<time>]\n"
+	   "eth[0-9]+=switch,<segment>[,mac=<mac>][,mtu=<n>][,latency=<time>][,rate=<rate>]\n"
 	   "    A network interface that is a port of a shared-memory segment.\n"
 	   "    <segment> is a folder on the host, or a bare name for one under\n"
 	   "    /dev/shm; guests that name the same one see each other. In virtual\n"
-	   "    time what it sends takes the latency, 100us unless said.\n\n"
+	   "    time what it sends passes a line of that rate, 10Gbit unless said,\n"
+	   "    and takes the latency, 100us unless said.\n\n"
 );
 
 __setup_param("eth", umf_net_setup, umf_net_setup, 0);

@@ -13,6 +13,9 @@
  * receivers are the reason why the queue stands still, that is now: they are
  * seen to within UMF_BACKLOG_STUCK_AFTER. A rule that stalls it is not.
  *
+ * In virtual time the queue is stopped as well while the line has enough to do
+ * (net/segment/clock.c), and that is no reason for the watchdog either.
+ *
  * Locking: tx_lock serialises senders, which are the stack, frames that
  * net/fault/ kept, and the timer.
  */
@@ -57,7 +60,8 @@ static struct umf_net *net_of(struct umf_backlogs *backlogs)
 static void set_queue(struct umf_net *net)
 {
 	struct netdev_queue *queue = netdev_get_tx_queue(net->dev, 0);
-	bool slow = umf_backlog_slow(&net->backlogs);
+	bool slow = umf_backlog_slow(&net->backlogs) ||
+		    umf_segment_line_wait(net->seg);
 
 	lockdep_assert_held(&net->tx_lock);
 	if (!net->sending)
@@ -245,7 +249,12 @@ void umf_net_tx_look_around(struct umf_net *net)
 static void start_retry(struct umf_net *net)
 {
 	u64 after = umf_backlog_retry(&net->backlogs);
+	u64 line = net->sending ? umf_segment_line_wait(net->seg) : 0;
 
+	/* the watchdog is to hear of it meanwhile */
+	line = min_t(u64, line, NSEC_PER_SEC);
+	if (line && (!after || line < after))
+		after = line;
 	if (after)
 		hrtimer_start(&net->retry, ns_to_ktime(after),
 			      HRTIMER_MODE_REL_SOFT);
@@ -343,7 +352,10 @@ void umf_net_send(struct umf_net *net, struct sk_buff *skb, u64 ports)
 	/* What a rule has kept was routed some time ago. */
 	if (umf_segment_tx_changed(net->seg))
 		look_around(net);
-	umf_segment_line(net->seg, skb->len);
+	if (umf_segment_line(net->seg, skb->len) && net->sending) {
+		set_queue(net);
+		start_retry(net);
+	}
 	ports = umf_backlog_send(&net->backlogs, frame_of(skb), ports);
 	for (; ports; ports &= ports - 1) {
 		port = __ffs64(ports);

@@ -7,16 +7,21 @@
  * it is until it is due, and its ring, which is read in order, with it. What
  * else there is to see for another, as a port that came, is due after the latency.
  *
- * What a guest sends passes a line of UMF_SEG_RATE and then takes the latency,
- * which is never less than what the calendar lets guests run ahead of each other.
+ * What a guest sends passes its line (rate=) and then takes the latency, which is
+ * never less than what the calendar lets guests run ahead of each other. Who has AHEAD
+ * of work for the line waits before he sends more; what does not wait for that, as
+ * frames that a rule releases, piles up to PILE and then passes at once.
  */
+#include <linux/math64.h>
 #include <linux/minmax.h>
 #include <linux/mm.h>
 #include <asm/sync_bitops.h>
 #include <os.h>
 #include "net/segment/priv.h"
 
-#define UMF_SEG_RATE	10	/* Gbit/s, which are bits a ns */
+#define RATE_DEFAULT	(10 * NSEC_PER_SEC)
+#define AHEAD		NSEC_PER_MSEC
+#define PILE		(8 * NSEC_PER_SEC)	/* less than LATER_MOST, by a latency */
 
 bool umf_segment_set_latency(struct umf_segment *seg, u64 latency)
 {
@@ -31,12 +36,33 @@ static u64 latency_of(const struct umf_segment *seg)
 	return max_t(u64, seg->latency, umf_clock_lookahead());
 }
 
-void umf_segment_line(struct umf_segment *seg, u32 len)
+void umf_segment_set_rate(struct umf_segment *seg, u64 rate)
 {
+	seg->rate = rate;
+}
+
+bool umf_segment_line(struct umf_segment *seg, u32 len)
+{
+	u64 now;
+
 	if (!umf_clock_virtual())
-		return;
-	seg->sent = max_t(u64, seg->sent, umf_clock_now()) +
-		    div_u64(8ULL * len, UMF_SEG_RATE);
+		return false;
+	now = umf_clock_now();
+	seg->sent = max(seg->sent, now) +
+		    mul_u64_u64_div_u64(8ULL * len, NSEC_PER_SEC,
+					seg->rate ?: RATE_DEFAULT);
+	seg->sent = min(seg->sent, now + PILE);
+	return seg->sent > now + AHEAD;
+}
+
+u64 umf_segment_line_wait(const struct umf_segment *seg)
+{
+	u64 then;
+
+	if (!umf_clock_virtual())
+		return 0;
+	then = umf_clock_now() + AHEAD;
+	return seg->sent > then ? seg->sent - then : 0;
 }
 
 void umf_seg_clock_wake(struct umf_segment *seg, unsigned int port, u64 due)

@@ -54,8 +54,8 @@ struct umf_seg_rx {
  * tx_lock and by NAPI. Process context is join, leave and the watch.
  */
 struct umf_segment {
-	/* Virtual time: of what we send, ns. */
-	u64 latency;
+	/* Virtual time: of what we send, ns, and bit/s; 0: as usual. */
+	u64 latency, rate;
 
 	/* Set by joining, then constant until the port is joined anew. */
 	char *name, *path, *file;	/* as given; the folder; `segment` in it */

@@ -13,6 +13,7 @@
 struct umf_segment;
 
 #define UMF_SEG_ERROR	256	/* room for a refusal's text */
+#define UMF_SEG_RATE_MIN	100000ULL	/* the longest frame takes 5 s */
 
 /*
  * Takes a port of the segment @name (a folder, or a bare name). @label says to
@@ -103,8 +104,11 @@ int umf_segment_reserve(struct umf_segment *seg, unsigned int port, u32 len,
 			struct umf_ring_rec **rec);
 /* There was no room for a frame to this monitor. */
 void umf_segment_miss(struct umf_segment *seg, unsigned int port);
-/* Virtual time: a frame of @len bytes is about to be, to one or more. */
-void umf_segment_line(struct umf_segment *seg, u32 len);
+/*
+ * Virtual time: a frame of @len bytes is about to be, to one or more. True: the line
+ * has enough to do then, see umf_segment_line_wait().
+ */
+bool umf_segment_line(struct umf_segment *seg, u32 len);
 /* Hands it over. -EPIPE: the port has just been found dead. */
 int umf_segment_commit(struct umf_segment *seg, unsigned int port, u32 len);
 
@@ -135,6 +139,10 @@ bool umf_segment_rx_pending(const struct umf_segment *seg);
 
 /* How long what this port sends takes, ns; false: the calendar wants more. */
 bool umf_segment_set_latency(struct umf_segment *seg, u64 latency);
+/* How fast the line is that it sends on, bit/s, from UMF_SEG_RATE_MIN on. */
+void umf_segment_set_rate(struct umf_segment *seg, u64 rate);
+/* How long its sender had better wait, as the line has enough to do: ns, or 0. */
+u64 umf_segment_line_wait(const struct umf_segment *seg);
 /* When others have something for it, as they have last said, or 0. */
 u64 umf_segment_due(struct umf_segment *seg);
 /* When the first frame of those arrives that umf_segment_rx_next() left, or 0. */
