@@ -63,7 +63,7 @@ struct clock {
 	uint64_t date;			/* what the guests' date is at time 0, ns */
 	uint64_t lookahead;		/* none hears of another sooner than that, ns */
 	uint64_t quantum;		/* the longest turn, ns; 0: as long as can be */
-	uint64_t hang;			/* nobody returns from a turn of that CPU time, ns; 0: any */
+	uint64_t hang;			/* a turn of that CPU time does not end, ns; 0: any */
 	sigset_t open;			/* signals that may end a wait */
 	/* Something else to listen to while a guest has its turn, or -1. */
 	int other_fd;
