@@ -27,6 +27,7 @@ struct clock_msg {
 
 #define SHM_VERSION	2
 #define MOST_AT_ONCE	1000000000ULL	/* ns */
+#define LOOK_S		1	/* of the host's time, between two looks at who does not return */
 #define FOR_EVER	(1ULL << 62)	/* who sleeps without a timer asks for S64_MAX */
 #define WANTS_TO_RUN	1		/* in flags */
 
@@ -62,6 +63,17 @@ static enum clock_end failed(struct clock *clock, const char *fmt, ...)
 	return CLOCK_FAILED;
 }
 
+/* Good until it is called again. */
+static const char *name_of(const struct clock *clock, unsigned int n)
+{
+	static char text[32];
+
+	if (clock->names)
+		return clock->names[n];
+	snprintf(text, sizeof(text), "%u", n + 1);
+	return text;
+}
+
 static uint64_t earlier(uint64_t a, uint64_t b)
 {
 	return a < b ? a : b;
@@ -74,8 +86,9 @@ static uint64_t request_of(const struct clock *clock, unsigned int n)
 {
 	const struct clock_client *client = &clock->shm->client[n];
 
-	return client->flags & WANTS_TO_RUN && client->request < FOR_EVER ?
-		client->request : CLOCK_NEVER;
+	if (!(client->flags & WANTS_TO_RUN) || client->request >= FOR_EVER)
+		return CLOCK_NEVER;
+	return client->request < clock->guest[n].thawed ? clock->guest[n].thawed : client->request;
 }
 
 /* Somebody else has something for it to look at. */
@@ -94,7 +107,8 @@ static unsigned int first(const struct clock *clock, uint64_t *when)
 
 	*when = CLOCK_NEVER;
 	for (i = 0; i < clock->n; i++) {
-		if (clock->guest[i].state != CLOCK_WAITS || request_of(clock, i) >= *when)
+		if (clock->guest[i].state != CLOCK_WAITS || clock->guest[i].frozen ||
+		    request_of(clock, i) >= *when)
 			continue;
 		*when = request_of(clock, i);
 		first = i;
@@ -112,9 +126,12 @@ static uint64_t free_until(const struct clock *clock, unsigned int n, uint64_t e
 	unsigned int i;
 
 	for (i = 0; i < clock->n; i++)
-		if (i != n && clock->guest[i].state == CLOCK_WAITS)
+		if (i != n && clock->guest[i].state == CLOCK_WAITS && !clock->guest[i].frozen)
 			when = earlier(when, request_of(clock, i));
-	return earlier(when + clock->lookahead, end);
+	when += clock->lookahead;
+	if (clock->quantum)
+		when = earlier(when, clock->now + clock->quantum);
+	return earlier(when, end);
 }
 
 /* ---- guests come and go ---- */
@@ -170,6 +187,7 @@ static void bury(struct clock *clock, unsigned int n, uint64_t seen)
 	wait_for_end(guest->pidfd);
 	close(guest->fd);
 	guest->state = CLOCK_WANTED;
+	guest->frozen = false;
 	clock->shm->client[n].flags = 0;
 	clock->shm->ours.gone++;
 	for (i = 0; i < clock->n; i++)
@@ -224,7 +242,7 @@ static pid_t peer_of(int fd)
  * Somebody has connected. One that runs and connects anew has started again: it
  * goes on, in its turn.
  */
-static enum clock_end take_in(struct clock *clock)
+enum clock_end clock_take_in(struct clock *clock)
 {
 	struct clock_guest *guest;
 	struct clock_msg msg;
@@ -266,7 +284,8 @@ static enum clock_end take_in(struct clock *clock)
 	guest->pidfd = syscall(SYS_pidfd_open, guest->pid, 0);
 	if (guest->pidfd < 0) {
 		close(fd);
-		return failed(clock, "guest %u has gone before it began", n + 1);
+		return failed(clock, "guest %s has gone before it began",
+			      name_of(clock, n));
 	}
 	guest->fd = fd;
 	guest->seq = msg.seq;
@@ -318,24 +337,84 @@ static enum clock_end hear(struct clock *clock, unsigned int n)
 		answer(clock, n, msg.seq, 0);
 		return CLOCK_REACHED;
 	default:
-		return failed(clock, "guest %u asks for %u, which is not done with a shared schedule",
-			      n + 1, msg.op);
+		return failed(clock, "guest %s asks for %u, which is not done with a shared schedule",
+			      name_of(clock, n), msg.op);
 	}
 }
 
-/* What comes next from the guest whose turn it is, or from anybody who connects. */
-static enum clock_end listen_to(struct clock *clock, unsigned int n)
+/* ---- who does not return ---- */
+
+/* CPU time of a process, or 0. */
+static uint64_t cpu_time_of(pid_t pid)
 {
-	struct pollfd fds[2] = {
+	char *path = xasprintf("/proc/%d/stat", pid), line[1024] = "", *rest;
+	unsigned long long user = 0, system = 0;
+	FILE *file = fopen(path, "re");
+
+	free(path);
+	if (!file)
+		return 0;
+	rest = fgets(line, sizeof(line), file) ? strrchr(line, ')') : NULL;
+	if (rest)
+		sscanf(rest, ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu",
+		       &user, &system);
+	fclose(file);
+	return (user + system) * (1000000000 / sysconf(_SC_CLK_TCK));
+}
+
+/* And of its processes in user space. */
+static uint64_t cpu_time(const struct clock_guest *guest)
+{
+	char *path = xasprintf("/proc/%d/task/%d/children", guest->pid, guest->pid);
+	uint64_t sum = cpu_time_of(guest->pid);
+	FILE *file = fopen(path, "re");
+	int child;
+
+	free(path);
+	while (file && fscanf(file, "%d", &child) == 1)
+		sum += cpu_time_of(child);
+	if (file)
+		fclose(file);
+	return sum;
+}
+
+/* Nothing has come from it for a while. @seen: when this was first so in its turn. */
+static enum clock_end look_after(struct clock *clock, unsigned int n, uint64_t *seen)
+{
+	uint64_t cpu = cpu_time(&clock->guest[n]);
+
+	if (!*seen)
+		*seen = cpu;
+	if (!clock->hang || cpu < *seen || cpu - *seen < clock->hang)
+		return CLOCK_REACHED;
+	return failed(clock, "guest %s has not come back from its turn after %.3g s of CPU time: a program of it loops without a system call",
+		      name_of(clock, n), clock->hang / 1e9);
+}
+
+/*
+ * What comes next from the guest whose turn it is, from anybody who connects, or
+ * from whoever else is listened to.
+ */
+static enum clock_end listen_to(struct clock *clock, unsigned int n, uint64_t *seen)
+{
+	const struct timespec look = { .tv_sec = LOOK_S };
+	struct pollfd fds[3] = {
 		{ .fd = clock->fd, .events = POLLIN },
 		{ .fd = n < clock->n ? clock->guest[n].fd : -1, .events = POLLIN },
+		{ .fd = clock->other_fd, .events = POLLIN },
 	};
+	int ready = ppoll(fds, 3, n < clock->n ? &look : NULL, &clock->open);
 
-	if (ppoll(fds, 2, NULL, &clock->open) < 0)
+	if (ready < 0)
 		return errno == EINTR ? CLOCK_STOPPED : failed(clock, "poll: %m");
+	if (!ready)
+		return look_after(clock, n, seen);
 	/* one that has started again does not hang up: first of all */
 	if (fds[0].revents)
-		return take_in(clock);
+		return clock_take_in(clock);
+	/* what it has left for them is there before it waits */
+	if (fds[2].revents)
+		return clock->other(clock);
 	return fds[1].revents ? hear(clock, n) : CLOCK_REACHED;
 }
 
@@ -343,9 +422,10 @@ static enum clock_end listen_to(struct clock *clock, unsigned int n)
 static enum clock_end finish_turn(struct clock *clock, unsigned int n)
 {
 	enum clock_end end = CLOCK_REACHED;
+	uint64_t seen = 0;
 
 	while (clock->guest[n].state == CLOCK_RUNS && end == CLOCK_REACHED)
-		end = listen_to(clock, n);
+		end = listen_to(clock, n, &seen);
 	return end;
 }
 
@@ -357,7 +437,8 @@ static enum clock_end turn(struct clock *clock, unsigned int n, uint64_t until)
 	clock->shm->running = n;
 	clock->shm->now = clock->now;
 	/* less than now, or than its offset, is more than it can think of */
-	clock->shm->free_until = until > clock->now ? until : clock->now;
+	clock->limit = until > clock->now ? until : clock->now;
+	clock->shm->free_until = clock->limit;
 	guest->state = CLOCK_RUNS;
 	clock->turns++;
 	send(guest->fd, &msg, sizeof(msg), MSG_NOSIGNAL);
@@ -366,31 +447,55 @@ static enum clock_end turn(struct clock *clock, unsigned int n, uint64_t until)
 
 enum clock_end clock_turn(struct clock *clock, unsigned int n)
 {
-	if (clock->guest[n].state != CLOCK_WAITS)
+	if (clock->guest[n].state != CLOCK_WAITS || clock->guest[n].frozen)
 		return CLOCK_REACHED;
 	return turn(clock, n, clock->now);
 }
 
-enum clock_end clock_run(struct clock *clock, uint64_t until)
+enum clock_end clock_step(struct clock *clock, uint64_t until)
 {
-	enum clock_end end = CLOCK_REACHED;
+	enum clock_end end;
 	unsigned int n;
 	uint64_t when;
 
-	while (end == CLOCK_REACHED) {
-		if (!any_left(clock))
-			return CLOCK_ALONE;
-		n = first(clock, &when);
-		if (when == CLOCK_NEVER && until == CLOCK_NEVER)
-			return failed(clock, "all guests sleep, and nobody will wake them");
-		if (when >= until)
-			break;
-		clock->now = when;
-		end = turn(clock, n, free_until(clock, n, until));
+	if (!any_left(clock))
+		return CLOCK_ALONE;
+	n = first(clock, &when);
+	if (when == CLOCK_NEVER && until == CLOCK_NEVER)
+		return CLOCK_ASLEEP;
+	if (when >= until) {
+		if (until > clock->now)
+			clock->now = until;
+		return CLOCK_REACHED;
 	}
-	if (end == CLOCK_REACHED && until > clock->now)
-		clock->now = until;
+	clock->now = when;
+	end = turn(clock, n, free_until(clock, n, until));
+	return end == CLOCK_REACHED ? CLOCK_TURNED : end;
+}
+
+enum clock_end clock_run(struct clock *clock, uint64_t until)
+{
+	enum clock_end end;
+
+	do {
+		end = clock_step(clock, until);
+	} while (end == CLOCK_TURNED);
+	if (end == CLOCK_ASLEEP)
+		return failed(clock, "all guests sleep, and nobody will wake them");
 	return end;
+}
+
+void clock_freeze(struct clock *clock, unsigned int n)
+{
+	clock->guest[n].frozen = clock->guest[n].state == CLOCK_WAITS;
+}
+
+void clock_thaw(struct clock *clock, unsigned int n)
+{
+	if (!clock->guest[n].frozen)
+		return;
+	clock->guest[n].frozen = false;
+	clock->guest[n].thawed = clock->now;
 }
 
 enum clock_end clock_start(struct clock *clock, const bool *who)
@@ -401,7 +506,7 @@ enum clock_end clock_start(struct clock *clock, const bool *who)
 	for (i = 0; i < clock->n && end == CLOCK_REACHED; i++)
 		while ((!who || who[i]) && clock->guest[i].state == CLOCK_WANTED &&
 		       end == CLOCK_REACHED)
-			end = listen_to(clock, clock->n);
+			end = listen_to(clock, clock->n, NULL);
 	for (i = 0; i < clock->n && end == CLOCK_REACHED; i++) {
 		if ((who && !who[i]) || clock->guest[i].state != CLOCK_ASKS)
 			continue;
@@ -422,7 +527,7 @@ enum clock_end clock_kill(struct clock *clock, unsigned int n)
 	/* who waits starts none */
 	child = children_of(guest->pid, &n_children);
 	if (syscall(SYS_pidfd_send_signal, guest->pidfd, SIGKILL, NULL, 0) && errno != ESRCH)
-		return failed(clock, "cannot kill guest %u: %m", n + 1);
+		return failed(clock, "cannot kill guest %s: %m", name_of(clock, n));
 	for (i = 0; i < n_children; i++)
 		wait_for_end(child[i]);
 	free(child);
@@ -491,6 +596,7 @@ bool clock_open(struct clock *clock, const char *path, unsigned int n)
 	memset(clock, 0, sizeof(*clock));
 	sigprocmask(SIG_SETMASK, NULL, &clock->open);
 	clock->fd = -1;
+	clock->other_fd = -1;
 	if (strlen(path) >= sizeof(sun.sun_path)) {
 		failed(clock, "%s: longer than the %zu bytes of a socket's name", path,
 		       sizeof(sun.sun_path) - 1);

@@ -32,6 +32,11 @@ static int64_t host_clock(void)
 	return ts.tv_sec * 1000000000LL + ts.tv_nsec;
 }
 
+static int64_t clock_of(const struct look *look)
+{
+	return look->clock_of ? look->clock_of() : host_clock();
+}
+
 int64_t look_host_time(const struct look *look, uint64_t ns)
 {
 	return (int64_t)ns + look->offset;
@@ -128,9 +133,9 @@ static bool ask_guest(struct look *look, const char *request, int ms)
 	if (!find_boot(look))
 		return false;
 	call.path = look->list.guest[0].path;
-	look->asked = host_clock();
+	look->asked = clock_of(look);
 	mconsole_run(&call, 1, ms ? ms : look->silent_ms, NULL);
-	look->answered = host_clock();
+	look->answered = clock_of(look);
 	if (call.err == -ETIMEDOUT) {
 		/* asked too often, a slow one only answers what nobody waits for */
 		if (look->silent_ms < SILENT_MAX_MS)

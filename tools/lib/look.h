@@ -29,6 +29,8 @@ struct look {
 	/* A line of it, but for the clock's. Who has an event says so in ->since. */
 	void (*line)(struct look *look, char *line);
 	void *data;
+	/* What time it is where times are to be of another clock than the host's, or NULL. */
+	int64_t (*clock_of)(void);
 	uint64_t since;			/* the last event seen */
 
 	/* these are to be read */
@@ -36,7 +38,7 @@ struct look {
 	bool synced;
 	int64_t offset;			/* the host's clock less the guest's, ns */
 	int64_t error;			/* what it may be wrong by */
-	int64_t asked, answered;	/* CLOCK_MONOTONIC, ns */
+	int64_t asked, answered;	/* CLOCK_MONOTONIC or clock_of(), ns */
 	struct look_boot boot;
 
 	/* look.c's own */
@@ -50,7 +52,7 @@ struct look {
 
 /* One look. @ms: no answer takes longer, 0: it is up to the guest. False: there was none. */
 bool look_at(struct look *look, int ms);
-/* A guest's time on CLOCK_MONOTONIC, if synced. */
+/* A guest's time on that clock, if synced. */
 int64_t look_host_time(const struct look *look, uint64_t ns);
 /* Forgets the guest. */
 void look_end(struct look *look);

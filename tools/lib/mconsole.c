@@ -25,6 +25,7 @@
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
+#include "calendar.h"
 #include "mconsole.h"
 #include "xalloc.h"
 
@@ -243,8 +244,102 @@ static void check_deadline(struct mconsole_call *call, long long now)
 	finish(call, err ? err : -ETIMEDOUT);
 }
 
-int mconsole_run(struct mconsole_call *calls, size_t n, int timeout_ms,
-		 const sigset_t *sigmask)
+/* ---- in virtual time ---- */
+
+/* "<lab>/uml/n1/mconsole": where its guest's calendar is; and who that is, in *@guest. */
+static char *calendar_of(const char *path, char **guest)
+{
+	char *copy = xstrdup(path), *end = strrchr(copy, '/'), *found = NULL;
+
+	*guest = NULL;
+	if (end) {
+		*end = '\0';
+		end = strrchr(copy, '/');
+	}
+	if (end) {
+		*guest = xstrdup(end + 1);
+		*end = '\0';
+		found = xasprintf("%s/" CALENDAR_SOCKET, copy);
+	}
+	free(copy);
+	return found;
+}
+
+bool mconsole_calendar(const char *path, struct calendar *calendar)
+{
+	char *guest, *found = calendar_of(path, &guest);
+	bool ok = found && calendar_open(calendar, found);
+
+	free(found);
+	free(guest);
+	return ok;
+}
+
+/* All that have not answered are read from: nobody who answers waits for a reader. */
+static enum calendar_end let_answer(struct calendar *calendar, struct mconsole_call *calls,
+				    size_t n, uint64_t until, const char *guest,
+				    const sigset_t *sigmask)
+{
+	int fds[CALENDAR_FDS] = { 0 };
+	enum calendar_end end;
+	size_t i, k = 0;
+
+	for (i = 0; i < n && k < CALENDAR_FDS; i++)
+		if (calls[i].state != MCONSOLE_DONE)
+			fds[k++] = calls[i].fd;
+	end = calendar_run(calendar, until, guest, fds, k, false, sigmask);
+	for (i = 0; i < n; i++)
+		while (calls[i].state != MCONSOLE_DONE && read_packet(&calls[i], 0))
+			;
+	return end;
+}
+
+static __thread struct calendar *used;
+
+void mconsole_use(struct calendar *calendar)
+{
+	used = calendar;
+}
+
+/*
+ * The guests are asked at the instant where their lab stands, one after the other, and
+ * time passes only if they need some to answer.
+ */
+static int run_virtual(struct calendar *calendar, struct mconsole_call *calls, size_t n,
+		       int timeout_ms, const sigset_t *sigmask)
+{
+	enum calendar_end end = calendar_stand(calendar, sigmask);
+	uint64_t until = calendar->now + timeout_ms * 1000000ULL;
+	char *guest, *poke;
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		start(&calls[i], 0);
+		if (end == CALENDAR_OK && calls[i].state == MCONSOLE_SENDING)
+			send_request(&calls[i]);
+	}
+	for (i = 0; i < n && end != CALENDAR_FAILED && end != CALENDAR_STOPPED; i++) {
+		free(calendar_of(calls[i].path, &guest));
+		poke = guest;
+		while (calls[i].state != MCONSOLE_DONE) {
+			end = let_answer(calendar, calls, n, until, poke, sigmask);
+			poke = NULL;
+			if (end != CALENDAR_READY && calls[i].state != MCONSOLE_DONE)
+				break;
+		}
+		free(guest);
+		if (end != CALENDAR_STOPPED && end != CALENDAR_FAILED)
+			calendar_stand(calendar, NULL);
+	}
+	for (i = 0; i < n; i++)
+		if (calls[i].state != MCONSOLE_DONE)
+			finish(&calls[i], end == CALENDAR_STOPPED ? -EINTR :
+			       end == CALENDAR_FAILED ? -EHOSTDOWN : -ETIMEDOUT);
+	return end == CALENDAR_STOPPED ? -EINTR : 0;
+}
+
+static int run_real(struct mconsole_call *calls, size_t n, int timeout_ms,
+		    const sigset_t *sigmask)
 {
 	struct pollfd *fds = calloc(n, sizeof(*fds));
 	long long now = now_ms(), next;
@@ -312,6 +407,22 @@ int mconsole_run(struct mconsole_call *calls, size_t n, int timeout_ms,
 	return ret == -EINTR ? ret : 0;
 }
 
+int mconsole_run(struct mconsole_call *calls, size_t n, int timeout_ms,
+		 const sigset_t *sigmask)
+{
+	struct calendar calendar;
+	int ret;
+
+	if (used && used->fd >= 0)
+		return run_virtual(used, calls, n, timeout_ms, sigmask);
+	if (n && calls[0].path && mconsole_calendar(calls[0].path, &calendar)) {
+		ret = run_virtual(&calendar, calls, n, timeout_ms, sigmask);
+		calendar_close(&calendar);
+		return ret;
+	}
+	return run_real(calls, n, timeout_ms, sigmask);
+}
+
 void mconsole_free(struct mconsole_call *call)
 {
 	free(call->reply);
@@ -354,6 +465,8 @@ const char *mconsole_strerror(int err)
 	case -EPROTO:
 	case -EPROTOTYPE:
 		return "what listens on its socket does not speak mconsole";
+	case -EHOSTDOWN:
+		return "its lab's time stands for ever; umf-lab status says why";
 	case -EFBIG:
 		return "the reply does not end";
 	default:

@@ -37,7 +37,8 @@ struct mconsole_call {
 };
 
 /*
- * Makes all calls at once and gathers the answers. @timeout_ms is how long a
+ * Makes all calls at once and gathers the answers. Guests of a lab in virtual time
+ * (calendar.h) are asked while time stands, and @timeout_ms is of theirs. @timeout_ms is how long a
  * guest may be silent. Of an unreached guest, call->err says why:
  *   -ETIMEDOUT      silent for @timeout_ms
  *   -ECONNREFUSED   the socket is there but nobody listens: the guest is dead
@@ -45,11 +46,21 @@ struct mconsole_call {
  *   -EMSGSIZE       the request is too long
  *   -EPROTO         what came back is no reply
  *   -EFBIG          the reply does not end
+ *   -EHOSTDOWN      its lab is in virtual time, and has no more of it
  * @sigmask is in force while waiting, as in ppoll(2); with it a signal ends
  * the calls. Returns 0, or -EINTR after such a signal.
  */
 int mconsole_run(struct mconsole_call *calls, size_t n, int timeout_ms,
 		 const sigset_t *sigmask);
+struct calendar;
+
+/*
+ * From now on this thread asks guests by that connection, which has time stand before and
+ * after. NULL: by one of its own.
+ */
+void mconsole_use(struct calendar *calendar);
+/* That of the guest with this socket; false: it lives in real time. */
+bool mconsole_calendar(const char *path, struct calendar *calendar);
 /*
  * Only sends it: the request is with the guest when this returns 0, and
  * mconsole_run() gathers the answer. Else -errno, which stands in call->err too.

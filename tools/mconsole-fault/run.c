@@ -30,13 +30,31 @@
 
 #define TICK_NS		20000000L	/* of waiting; the timeline is shown so often */
 #define LOOK_NS		50000000LL	/* between two looks of wait */
+#define WATCH_NS	500000000LL	/* … at the guests' rules, in virtual time */
 #define MS_NS		1000000LL
 #define LATE_NS		100000000LL	/* worth a line */
 
 struct run {
 	struct steps steps;
 	sigset_t open;
+	bool virtual;
 };
+
+/* In virtual time guests are looked at by this thread, at times of theirs. */
+static void pass_virtual(const struct run *run, int64_t time)
+{
+	int64_t begin = timeline_clock() - timeline_now(), next;
+
+	while (timeline_now() < time && !stop_asked()) {
+		next = timeline_now() + WATCH_NS;
+		next -= next % WATCH_NS;
+		if (!pass_until(begin + (next < time ? next : time), &run->open))
+			return;
+		if (next <= time)
+			watch_look();
+		timeline_flush(false);
+	}
+}
 
 /* Until then, or a signal; what comes meanwhile is shown. */
 static void pause_until(const struct run *run, int64_t time)
@@ -44,6 +62,10 @@ static void pause_until(const struct run *run, int64_t time)
 	struct timespec ts = { 0 };
 	int64_t left;
 
+	if (run->virtual) {
+		pass_virtual(run, time);
+		return;
+	}
 	while ((left = time - timeline_now()) > 0 && !stop_asked()) {
 		timeline_flush(false);
 		ts.tv_nsec = left < TICK_NS ? left : TICK_NS;
@@ -165,12 +187,16 @@ static void run_command(const struct run *run, struct step *step)
 	int fds[2], status = 0;
 	pid_t pid = -1, ended;
 
+	if (run->virtual)
+		pass_let();
 	if (!pipe2(fds, O_CLOEXEC | O_NONBLOCK)) {
 		fcntl(fds[1], F_SETFL, 0);
 		pid = start_command(run, step->command, fds[1]);
 		close(fds[1]);
 	}
 	if (pid < 0) {
+		if (run->virtual)
+			pass_hold();
 		text = xasprintf("cannot be started: %s", strerror(errno));
 		timeline_add(timeline_now(), LINE_ERROR, RUN_HOST, text, NULL);
 		free(text);
@@ -191,6 +217,8 @@ static void run_command(const struct run *run, struct step *step)
 	}
 	read_output(fds[0], part, sizeof(part));
 	say_output(part, true);
+	if (run->virtual)
+		pass_hold();
 	close(fds[0]);
 	if (ended < 0 || !status)
 		return;
@@ -317,6 +345,9 @@ void run_verb(struct tool *tool, const char *path)
 	copy = open_copy(tool);
 	signal(SIGPIPE, SIG_IGN);	/* the end has to be done */
 	stop_catch(&run.open);
+	run.virtual = pass_begin(NULL);
+	if (run.virtual)
+		watch_alone();
 	timeline_begin(tool->json, copy, watch_width());
 	if (watch_begin(say_absent)) {
 		failed = do_steps(&run, tool, false);
@@ -328,6 +359,8 @@ void run_verb(struct tool *tool, const char *path)
 	failed_end = do_steps(&run, tool, true);
 	watch_end();
 	timeline_end();
+	if (run.virtual)
+		pass_end();
 
 	if (failed)
 		fprintf(stderr, "%s: failed; what stands behind it was not done\n",

@@ -143,7 +143,9 @@ enum line_kind {
 void timeline_begin(bool json, FILE *copy, int width);
 void timeline_end(void);
 bool timeline_runs(void);
-int64_t timeline_clock(void);	/* CLOCK_MONOTONIC, ns */
+/* From now on it goes by that: as long as it has time stand. */
+void timeline_use(const struct calendar *calendar);
+int64_t timeline_clock(void);	/* CLOCK_MONOTONIC, or of the calendar, ns */
 int64_t timeline_at(int64_t clock);	/* that instant, in ns since the run began */
 int64_t timeline_now(void);
 void timeline_zero(void);	/* that is now */
@@ -160,12 +162,26 @@ void timeline_flush(bool all);	/* shows what nothing can come before any more */
 void watch_guest(const char *name);
 /* "<guest>=<file>", whose new lines are shown as well; ends the tool if not. */
 void watch_console(const char *name, const char *path);
+/* Before watch_begin(): watch_look() is called, and nothing is done beside it. */
+void watch_alone(void);
+void watch_look(void);
 int watch_width(void);		/* of the longest name */
 /* Calls @absent for each that is not there; false, and errno: it cannot watch. */
 bool watch_begin(void (*absent)(const char *name));
 /* Was a guest of that name there since? */
 bool watch_seen(const char *name);
 void watch_end(void);
+
+/* ---- pass.c: time, of guests in virtual time ---- */
+
+/* Of the lab of $UML_DIR, or of that guest. False: it is real time, and nothing of this is called. */
+bool pass_begin(const char *path);
+/* Until that time of timeline_clock(), or a signal of @open. False: there is no more. */
+bool pass_until(int64_t clock, const sigset_t *open);
+/* For somebody else to ask for some; and back. */
+void pass_let(void);
+void pass_hold(void);
+void pass_end(void);
 
 /* ---- run.c ---- */
 

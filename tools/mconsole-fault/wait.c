@@ -448,6 +448,7 @@ void wait_verb(struct tool *tool, bool once, int argc, char **argv)
 	struct wait *wait = wait_new(once, argc, argv);
 	int pause = POLL_MIN_MS;
 	struct timespec ts;
+	bool virtual = tool->guests.n && pass_begin(tool->guests.guest[0].path);
 	int64_t left;
 
 	wait_begin(wait, tool);
@@ -455,10 +456,15 @@ void wait_verb(struct tool *tool, bool once, int argc, char **argv)
 		left = (wait->end - timeline_clock()) / 1000000 + 1;
 		if (left < pause)
 			pause = left > 0 ? left : 0;
+		if (virtual && !pass_until(timeline_clock() + pause * 1000000LL, NULL))
+			break;
 		ts.tv_sec = 0;
 		ts.tv_nsec = pause * 1000000L;
-		nanosleep(&ts, NULL);
+		if (!virtual)
+			nanosleep(&ts, NULL);
 		pause = pause < POLL_MAX_MS / 2 ? pause * 2 + 1 : POLL_MAX_MS;
 	}
+	if (virtual)
+		pass_end();
 	wait_free(wait);
 }

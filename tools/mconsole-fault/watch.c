@@ -192,6 +192,23 @@ static void *watch_thread(void *data)
 	return NULL;
 }
 
+static bool alone;
+
+void watch_alone(void)
+{
+	alone = true;
+}
+
+void watch_look(void)
+{
+	struct watch *watch;
+
+	for (watch = watches; watch; watch = watch->next) {
+		look(watch);
+		tail_read(&watch->console, see_console, watch);
+	}
+}
+
 static struct watch *find(const char *name)
 {
 	struct watch *watch;
@@ -273,6 +290,12 @@ bool watch_begin(void (*absent)(const char *name))
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&changed, &attr);
 	for (watch = watches; watch; watch = watch->next) {
+		if (alone) {
+			watch->look.clock_of = timeline_clock;
+			look(watch);
+			watch->begun = true;
+			continue;
+		}
 		err = pthread_create(&watch->thread, NULL, watch_thread, watch);
 		if (err) {
 			run();
@@ -300,6 +323,8 @@ void watch_end(void)
 
 	for (watch = watches; watch; watch = watch->next)
 		atomic_store(&watch->done, true);
+	if (alone)
+		watch_look();
 	while ((watch = watches)) {
 		if (watch->started)
 			pthread_join(watch->thread, NULL);

@@ -23,6 +23,7 @@
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
+#include "../lib/stop.h"
 #include "../lib/xalloc.h"
 #include "lab.h"
 
@@ -46,11 +47,14 @@ struct boot {
 };
 
 struct agent {
+	const struct lab *lab;
+	const char *guest;
 	struct process process;
 	char *socket;			/* its mconsole's */
 	struct boot boot;
 	int cmd;
 	struct stream out, err;
+	bool sent;			/* virtual time: a line, and the guest has not run since */
 	struct input *input;		/* of the command, or NULL */
 	char tag[32];
 };
@@ -184,6 +188,8 @@ static struct agent *open_nr(const struct lab *lab, const char *guest, int nr,
 	uint64_t tag = 0;
 
 	memset(agent, 0, sizeof(*agent));
+	agent->lab = lab;
+	agent->guest = guest;
 	agent->cmd = open_fifo(lab, guest, "cmd", nr);
 	agent->out.fd = open_fifo(lab, guest, "out", nr);
 	agent->err.fd = open_fifo(lab, guest, "err", nr);
@@ -304,6 +310,11 @@ static void parse(struct stream *stream, const char *tag)
 		take(stream, mark - stream->buf);
 }
 
+int agent_fd(const struct agent *agent)
+{
+	return agent->out.fd;
+}
+
 bool agent_is_ready(struct agent *agent)
 {
 	while (fill(&agent->out))
@@ -325,6 +336,10 @@ static bool send_line(struct agent *agent, char kind, const char *part, size_t l
 		line[n++] = part[i] == '\n' ? 'n' : part[i];
 	}
 	line[n++] = '\n';
+	/* in the middle of its turn it would see it sooner or later */
+	if (!stop_asked() && !virtual_stand(agent->lab))
+		return false;
+	agent->sent = true;
 	return write(agent->cmd, line, n) == (ssize_t)n;
 }
 
@@ -357,6 +372,23 @@ static bool is_another_boot(struct agent *agent)
 	return false;
 }
 
+/* The first time that it waits, the guest has been sent something. */
+static int wait_virtual(struct agent *agent, struct pollfd fds[2], int64_t until,
+			const sigset_t *open)
+{
+	int some[2], n = 0, ret, i;
+
+	for (i = 0; i < 2; i++)
+		if (fds[i].fd >= 0)
+			some[n++] = fds[i].fd;
+	ret = virtual_wait(agent->lab, until, agent->sent ? agent->guest : NULL,
+			   some, n, false, open);
+	agent->sent = false;
+	if (!ret)
+		poll(fds, 2, 0);
+	return ret;
+}
+
 /* Until something has come, or input has gone: 0, or why nothing will. */
 static int wait_more(struct agent *agent, int64_t until, const sigset_t *open)
 {
@@ -369,7 +401,14 @@ static int wait_more(struct agent *agent, int64_t until, const sigset_t *open)
 	struct timespec ts = { .tv_nsec = TICK_NS };
 	int64_t left = until ? until - now_ns() : TICK_NS;
 	bool some, gone;
+	int ret;
 
+	if (agent->lab->virtual) {
+		ret = wait_virtual(agent, fds, until, open);
+		if (ret)
+			return ret;
+		goto look;
+	}
 	if (left <= 0)
 		return LAB_TIMEOUT;
 	if (input && input_waits(input))
@@ -380,6 +419,7 @@ static int wait_more(struct agent *agent, int64_t until, const sigset_t *open)
 		return -EINTR;
 	if (input && !input_move(input))
 		return LAB_FAILED;
+look:
 	gone = !process_alive(&agent->process) || is_another_boot(agent);
 	some = fds[0].revents & POLLIN && fill(&agent->out);
 	some = (fds[1].revents & POLLIN && fill(&agent->err)) || some;
@@ -420,6 +460,10 @@ int agent_run(struct agent *agent, const char *command, int64_t begin_by,
 	int ret;
 
 	*begun = false;
+	/* two runs of a lab have the same */
+	if (agent->lab->virtual)
+		snprintf(agent->tag, sizeof(agent->tag), "%016llx",
+			 (unsigned long long)virtual_tag(agent->lab));
 	if (end_by && end_by < begin_by)
 		begin_by = end_by;
 	ret = send_command(agent, command, begin_by, open);

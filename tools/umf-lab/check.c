@@ -185,6 +185,25 @@ static bool is_transport(const char *word)
 	return is;
 }
 
+/* ---- segment ---- */
+
+#define LATENCY_MIN	1000ULL	/* ns */
+#define LATENCY_MAX	1000000000ULL
+
+static bool is_latency(const char *word)
+{
+	uint64_t ns;
+
+	return units_time(word, false, &ns) && ns >= LATENCY_MIN && ns <= LATENCY_MAX;
+}
+
+/* ---- the lab ---- */
+
+static bool is_time(const char *word)
+{
+	return !strcmp(word, "real") || !strcmp(word, "virtual");
+}
+
 /* ---- all of them ---- */
 
 static const struct {
@@ -192,6 +211,8 @@ static const struct {
 	bool (*is)(const char *word);
 	const char *what;
 } words[] = {
+	{ "segment", "latency", is_latency, "a time from 1us to 1s" },
+	{ "root", "time", is_time, "real or virtual" },
 	{ "nic", "mac", is_mac, "a MAC of one machine, as 02:00:00:00:00:01" },
 	{ "nic", "mtu", is_mtu, "68 to 65521" },
 	{ "nic", "ip", is_address, "<address>/<length>[:<gateway>], IPv6 addresses in brackets" },

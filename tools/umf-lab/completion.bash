@@ -30,9 +30,9 @@ _umf_lab()
 	--seed | --since | --set | --only | --runs | --tries) return ;;
 	esac
 	if [[ $cur == -* ]]; then
-		list='--file --timeout --stdin --kernel --run --seed --set --overcommit --fresh --wipe --kill --lose --hold-others --follow --since --no-kernel --xterm --svg --iso --all --json --results --junit --only --dry-run --runs --for --tries --quiet --help --version'
+		list='--file --timeout --stdin --kernel --run --seed --set --virtual --overcommit --fresh --wipe --kill --lose --hold-others --follow --since --no-kernel --xterm --svg --iso --all --json --results --junit --only --dry-run --runs --for --tries --quiet --help --version'
 	elif [ -z "$verb" ]; then
-		list='check up down status graph exec cp restart kill freeze thaw power events wait logs console snapshot rollback gdb pack unpack fault test explore shrink env'
+		list='check up down status graph exec cp restart kill freeze thaw power events wait time sleep run-until logs console snapshot rollback gdb pack unpack fault test explore shrink env'
 	else
 		case $verb in
 		check | up | down | status | graph) mapfile -t COMPREPLY < <(compgen -f -X '!*.lab' -- "$cur") && return ;;
@@ -52,6 +52,7 @@ _umf_lab()
 		test | explore) mapfile -t COMPREPLY < <(compgen -f -X '!*.test' -- "$cur") && return ;;
 		shrink) mapfile -t COMPREPLY < <(compgen -d -- "$cur") && return ;;
 		pack | unpack) mapfile -t COMPREPLY < <(compgen -f -- "$cur") && return ;;
+		sleep | run-until) list='10s 1m' ;;
 		wait) list="ended guests" ;;
 		power) [ "$seen" -gt 0 ] && list=guests || list='on off status' ;;
 		esac

@@ -26,6 +26,8 @@ static struct {
 	struct lab *lab;
 	struct guest_conf guest, defaults;
 	struct nic nic;
+	char *latency;		/* of the segment that is read */
+	struct strings latencies;	/* of each, "": it says none */
 	struct serial serial;
 	struct disk disk;
 	struct strings links;	/* each as often as it is named */
@@ -275,6 +277,8 @@ static bool set_top(cfg_t *cfg, const char *key, const char *value)
 			wrong(cfg, value, "seed = %s: must be a whole number",
 			      value);
 		now.lab->seeded = true;
+	} else if (!strcmp(key, "time")) {
+		now.lab->virtual = !strcmp(value, "virtual");
 	} else if (!strcmp(key, "fencing")) {
 		now.lab->fencing = parse_bool(cfg, key, value);
 	} else {
@@ -396,9 +400,16 @@ static void set_nic(cfg_t *cfg, const char *key, const char *value)
 			wrong(cfg, value, "segment = %s: nobody made it; `segment %s {}` must stand above",
 			      value, value);
 		nic->segment = xstrdup(value);
+		nic->latency = *now.latencies.s[i] ? now.latencies.s[i] : NULL;
 	} else if (!strcmp(key, "ip")) {
 		strings_add(&nic->ip, plain(cfg, key, value));
 	}
+}
+
+static void set_segment(cfg_t *cfg, const char *key, const char *value)
+{
+	(void)cfg, (void)key;
+	now.latency = xstrdup(value);
 }
 
 static void set_serial(cfg_t *cfg, const char *key, const char *value)
@@ -470,7 +481,7 @@ static void set_disk(cfg_t *cfg, const char *key, const char *value)
 static int on_value(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
 {
 	static const struct { const char *section; void (*set)(cfg_t *, const char *, const char *); } sets[] = {
-		{ "nic", set_nic }, { "serial", set_serial }, { "disk", set_disk },
+		{ "segment", set_segment }, { "nic", set_nic }, { "serial", set_serial }, { "disk", set_disk },
 	};
 	const char *what = word_wrong(cfg->name, opt->name, value);
 	size_t i;
@@ -551,6 +562,9 @@ static int end_segment(cfg_t *parent, cfg_opt_t *opt)
 		wrong(cfg, cfg->title, "segment %s: letters, digits, - _ and . only, at most %d",
 		      cfg->title, NAME_LEN);
 	strings_add(&now.lab->segment, xstrdup(cfg->title));
+	strings_add(&now.latencies, now.latency ?: xstrdup(""));
+	now.latency = NULL;
+	forget_seen(cfg);
 	return 0;
 }
 
@@ -672,10 +686,10 @@ static cfg_opt_t guest_opts[] = {
 	SECTION("disk", disk_opts), CFG_END()
 };
 
-static cfg_opt_t segment_opts[] = { CFG_END() };
+static cfg_opt_t segment_opts[] = { VALUE("latency"), CFG_END() };
 
 static cfg_opt_t lab_opts[] = {
-	VALUE("name"), VALUE("seed"), VALUE("fencing"), GUEST_VALUES,
+	VALUE("name"), VALUE("seed"), VALUE("fencing"), VALUE("time"), GUEST_VALUES,
 	SECTION("segment", segment_opts), SECTION("guest", guest_opts),
 	CFG_END()
 };

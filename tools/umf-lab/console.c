@@ -21,6 +21,7 @@
 #define LEAVE		0x1d	/* Ctrl-] */
 #define CHUNK		256	/* a UML console stops reading when 4 KiB wait */
 #define TICK_MS		100
+#define PACE_NS		20000000L
 #define QUIET_TICKS	5	/* after the end of input that is no terminal */
 
 static int open_end(const struct lab *lab, const char *guest, const char *end)
@@ -44,15 +45,23 @@ static void write_all(int fd, const char *buf, ssize_t len)
 	}
 }
 
+/* In virtual time somebody looks on: it passes no faster than for him. */
+static bool pass(const struct lab *lab, const char *sent, int out, const sigset_t *open)
+{
+	int ret = virtual_wait(lab, lab_now(lab) + PACE_NS, sent, &out, 1, false, open);
+
+	return ret != LAB_FAILED;
+}
+
 /* Until the user leaves, the guest ends, or input that is no terminal is over. */
-static const char *copy(int in, int out, const struct process *p,
-			const sigset_t *open)
+static const char *copy(const struct lab *lab, const char *guest, int in, int out,
+			const struct process *p, const sigset_t *open)
 {
 	struct pollfd fds[2] = {
 		{ .fd = STDIN_FILENO, .events = POLLIN },
 		{ .fd = out, .events = POLLIN },
 	};
-	const struct timespec tick = { .tv_nsec = TICK_MS * 1000000L };
+	const struct timespec tick = { .tv_nsec = lab->virtual ? PACE_NS : TICK_MS * 1000000L };
 	char buf[4096], *leave;
 	int quiet = 0;
 	ssize_t len;
@@ -73,14 +82,21 @@ static const char *copy(int in, int out, const struct process *p,
 				continue;
 			}
 			leave = memchr(buf, LEAVE, len);
+			if (!virtual_stand(lab))
+				return "there is no more time";
 			write_all(in, buf, leave ? leave - buf : len);
 			if (leave)
 				return "left";
-			usleep(5000);
+			if (!lab->virtual)
+				usleep(5000);
+			else if (!pass(lab, guest, out, open))
+				return "there is no more time";
 			continue;
 		}
 		if (!process_alive(p))
 			return "the guest has ended";
+		if (lab->virtual && !pass(lab, NULL, out, open))
+			return "there is no more time";
 		if (fds[0].fd < 0 && ++quiet > QUIET_TICKS)
 			return NULL;
 	}
@@ -116,6 +132,8 @@ int console_verb(struct lab *lab, const struct options *opt, char **args)
 	out = open_end(lab, name, "shell.out");
 	if (flock(in, LOCK_EX | LOCK_NB))
 		die(LAB_FAILED, "%s: somebody has its console already", name);
+	if (!virtual_hold(lab))
+		return LAB_FAILED;
 	stop_catch(&open);
 	terminal = !tcgetattr(STDIN_FILENO, &saved);
 	if (terminal) {
@@ -125,7 +143,7 @@ int console_verb(struct lab *lab, const struct options *opt, char **args)
 		tcsetattr(STDIN_FILENO, TCSADRAIN, &raw);
 		write_all(in, "\n", 1);		/* for a prompt */
 	}
-	why = copy(in, out, &p, &open);
+	why = copy(lab, name, in, out, &p, &open);
 	if (terminal) {
 		tcsetattr(STDIN_FILENO, TCSADRAIN, &saved);
 		fputc('\n', stderr);

@@ -370,7 +370,9 @@ int cp_verb(struct lab *lab, const struct options *opt, char **args)
 		if (is_into_itself(&from, &to))
 			die(LAB_USAGE, "cp: %s is %s, or in it", to.said, from.said);
 	}
-	exec_limit(&limits, opt);
+	if (lab->virtual)
+		die(LAB_USAGE, "cp: files go through hostfs, and %s is in virtual time", lab->file);
+	exec_limit(lab, &limits, opt);
 	stop_catch(&open);
 	for (i = 0; i < n - 1; i++) {
 		read_place(lab, args[i], &from);

@@ -29,6 +29,7 @@ struct lines {
 
 struct one {
 	const char *name;
+	int hold;		/* virtual time: time stands until it has begun, too */
 	pid_t pid;		/* 0: there is none */
 	int status;
 	struct lines out, err;
@@ -98,16 +99,22 @@ static FILE *open_lines(struct lines *lines, FILE *to)
 	return in;
 }
 
-static void begin(struct lab *lab, struct one *one, const struct exec *exec,
-		  const sigset_t *open)
+static void begin(struct lab *lab, struct one *all, size_t nr, size_t n,
+		  const struct exec *exec, const sigset_t *open)
 {
+	struct one *one = &all[nr];
 	struct exec mine = *exec;
+	size_t i;
 	int ret;
 
 	mine.out = open_lines(&one->out, exec->out);
 	mine.err = open_lines(&one->err, exec->err);
 	one->pid = fork();
 	if (!one->pid) {
+		for (i = 0; i < n; i++)
+			if (i != nr)
+				virtual_drop(all[i].hold);
+		virtual_become(one->hold);
 		ret = exec_in(lab, one->name, &mine, open);
 		if (ret == -EINTR)
 			stop_die(stop_forget());
@@ -190,8 +197,13 @@ int each_exec(struct lab *lab, struct guest_conf **list, size_t n,
 	fflush(stdout);
 	for (i = 0; i < n; i++) {
 		one[i].name = list[i]->name;
-		begin(lab, &one[i], exec, &open);
+		one[i].hold = virtual_more(lab);
 	}
+	for (i = 0; i < n; i++)
+		begin(lab, one, i, n, exec, &open);
+	for (i = 0; i < n; i++)
+		virtual_drop(one[i].hold);
+	virtual_let_go();
 	status = relay(one, n, &open);
 	if (status) {
 		end(one, n);

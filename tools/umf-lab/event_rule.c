@@ -20,7 +20,9 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
+#include "../lib/calendar.h"
 #include "../lib/look.h"
+#include "../lib/mconsole.h"
 #include "../lib/record.h"
 #include "../lib/stop.h"
 #include "../lib/words.h"
@@ -28,6 +30,7 @@
 #include "events.h"
 
 #define LOOK_NS		100000000L
+#define VIRTUAL_NS	500000000LL	/* of virtual time, between two looks */
 #define BOOT_NS		10000000000LL
 
 struct rule {
@@ -60,6 +63,7 @@ struct watch {
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static const struct lab *watched;
 static struct watch *watches;
 static size_t nr_watches;
 
@@ -306,8 +310,9 @@ static void publish(struct watch *watch)
 
 	pthread_mutex_lock(&lock);
 	watch->synced = watch->look.synced;
-	watch->boot = made->tv_sec * 1000000000LL + made->tv_nsec;
 	watch->zero = event_utc(look_host_time(&watch->look, 0));
+	watch->boot = watched->virtual ? watch->zero :
+		      made->tv_sec * 1000000000LL + made->tv_nsec;
 	pthread_mutex_unlock(&lock);
 }
 
@@ -318,7 +323,7 @@ static void say_silent(struct watch *watch)
 	int64_t now = event_utc(watch->look.answered);
 
 	/* one that boots has its socket before it answers */
-	if (!watch->known && now - made->tv_sec * 1000000000LL < BOOT_NS)
+	if (!watch->known && !watched->virtual && now - made->tv_sec * 1000000000LL < BOOT_NS)
 		return;
 	if (!watch->silent)
 		event_add(now, EVENT_FAULT, watch->guest, NULL, "silent",
@@ -327,29 +332,83 @@ static void say_silent(struct watch *watch)
 	watch->silent = true;
 }
 
+/*
+ * In virtual time looks are at times of the lab's, so that they are the same whenever it is
+ * run again; meanwhile time stands. False: there will be no more of it.
+ */
+static bool pause_virtual(struct calendar *calendar)
+{
+	enum calendar_end end = CALENDAR_READY;
+	uint64_t next;
+
+	if (calendar_stand(calendar, NULL) != CALENDAR_OK)
+		return false;
+	for (next = calendar->now + VIRTUAL_NS; end == CALENDAR_READY;)
+		end = calendar_run(calendar, next, NULL, NULL, 0, true, NULL);
+	return end != CALENDAR_FAILED;
+}
+
+static void look_once(struct watch *watch)
+{
+	if (look_at(&watch->look, 0)) {
+		publish(watch);
+		/* before what they did: of one time, what comes first is said first */
+		say_rules(watch);
+		say_events(watch);
+		keep_rules(watch);
+		watch->silent = false;
+	} else if (watch->look.list.n) {
+		say_silent(watch);
+	}
+	pthread_mutex_lock(&lock);
+	watch->begun = true;
+	pthread_mutex_unlock(&lock);
+}
+
 static void *watch_thread(void *data)
 {
 	const struct timespec pause = { .tv_nsec = LOOK_NS };
 	struct watch *watch = data;
 
 	do {
-		if (look_at(&watch->look, 0)) {
-			publish(watch);
-			/* before what they did: of one time, what comes first is said first */
-			say_rules(watch);
-			say_events(watch);
-			keep_rules(watch);
-			watch->silent = false;
-		} else if (watch->look.list.n) {
-			say_silent(watch);
-		}
-		pthread_mutex_lock(&lock);
-		watch->begun = true;
-		pthread_mutex_unlock(&lock);
+		look_once(watch);
 		if (watch->follow)
 			nanosleep(&pause, NULL);
 	} while (watch->follow);
 	return NULL;
+}
+
+/* All of them, one after the other. */
+static void *watch_virtual(void *data)
+{
+	struct calendar calendar = { .fd = -1 };
+	char *socket = virtual_socket(watched);
+	bool *follow = data;
+	size_t i;
+
+	if (calendar_open(&calendar, socket)) {
+		mconsole_use(&calendar);
+		do {
+			for (i = 0; i < nr_watches; i++)
+				look_once(&watches[i]);
+		} while (*follow && pause_virtual(&calendar));
+	}
+	mconsole_use(NULL);
+	calendar_close(&calendar);
+	free(socket);
+	return NULL;
+}
+
+static void start_virtual(const struct lab *lab, bool follow)
+{
+	static pthread_t thread;
+	static bool follows;
+
+	follows = follow;
+	if (!follow)
+		watch_virtual(&follows);
+	else if (pthread_create(&thread, NULL, watch_virtual, &follows))
+		die(LAB_FAILED, "%s: its guests cannot be watched", lab->file);
 }
 
 void event_rules_start(const struct lab *lab, struct guest_conf **list, size_t n, bool follow)
@@ -357,6 +416,7 @@ void event_rules_start(const struct lab *lab, struct guest_conf **list, size_t n
 	struct watch *watch;
 	int err;
 
+	watched = lab;
 	watches = xrealloc(NULL, (n + 1) * sizeof(*watches));
 	memset(watches, 0, (n + 1) * sizeof(*watches));
 	nr_watches = n;
@@ -368,11 +428,16 @@ void event_rules_start(const struct lab *lab, struct guest_conf **list, size_t n
 		watch->look.forget = forget_boot;
 		watch->look.answer = begin_answer;
 		watch->look.line = see_line;
+		watch->look.clock_of = lab->virtual ? event_clock : NULL;
 		watch->look.data = watch;
+		if (lab->virtual)
+			continue;
 		err = pthread_create(&watch->thread, NULL, watch_thread, watch);
 		if (err)
 			die(LAB_FAILED, "%s: cannot be watched: %s", watch->guest, strerror(err));
 	}
+	if (lab->virtual)
+		start_virtual(lab, follow);
 }
 
 void event_rules_wait(int64_t until, const sigset_t *open)

@@ -53,13 +53,19 @@ static struct {
 	bool all, json;
 	int64_t zero;			/* when the lab went up */
 	int64_t since;
-	int64_t apart;			/* CLOCK_REALTIME less CLOCK_MONOTONIC */
+	const struct lab *lab;
+	int64_t apart;			/* CLOCK_REALTIME less CLOCK_MONOTONIC; virtual: the date at up */
 	int width;
 } events = { .kept.lock = PTHREAD_MUTEX_INITIALIZER };
 
 int64_t event_utc(int64_t monotonic)
 {
 	return monotonic + events.apart;
+}
+
+int64_t event_clock(void)
+{
+	return lab_now(events.lab);
 }
 
 static bool is_wanted(const char *guest)
@@ -195,7 +201,8 @@ int events_verb(struct lab *lab, const struct options *opt, char **args)
 	pick_guests(lab, args, &events.list, &events.n);
 	events.all = !*args;
 	events.json = opt->json;
-	events.apart = utc_now() - now_ns();
+	events.lab = lab;
+	events.apart = lab->virtual ? (int64_t)VIRTUAL_DATE : utc_now() - now_ns();
 	read_zero(lab);
 	read_since(opt->since);
 	events.width = strlen(NODELOG_LAB);

@@ -16,8 +16,9 @@ enum event_source { EVENT_FAULT, EVENT_KERNEL, EVENT_POWER, EVENT_NODE };
  */
 void event_add(int64_t utc, enum event_source source, const char *guest,
 	       const char *also, const char *event, const char *text, json_t *json);
-/* CLOCK_MONOTONIC as CLOCK_REALTIME, by what lies between them now. */
+/* CLOCK_MONOTONIC as CLOCK_REALTIME, by what lies between them now; or lab_now() as utc_now(). */
 int64_t event_utc(int64_t monotonic);
+int64_t event_clock(void);	/* lab_now() */
 
 /* ---- event_log.c: the files that are written line by line ---- */
 

@@ -39,7 +39,6 @@ static char *make_command(char **args)
 static struct agent *wait_agent(struct lab *lab, const char *name, int64_t until,
 				const sigset_t *open)
 {
-	const struct timespec tick = { .tv_nsec = TICK_NS };
 	struct agent *agent;
 	struct process p;
 
@@ -47,9 +46,9 @@ static struct agent *wait_agent(struct lab *lab, const char *name, int64_t until
 		if (!process_read(lab, name, &p) || !process_alive(&p))
 			return NULL;
 		agent = agent_open(lab, name);
-		if (agent || now_ns() > until)
+		if (agent || lab_now(lab) > until)
 			return agent;
-		ppoll(NULL, 0, &tick, open);
+		virtual_pause(lab, TICK_NS, open);
 		if (stop_asked())
 			return NULL;
 	}
@@ -66,9 +65,9 @@ static char *why_ended(const struct lab *lab, const char *name)
 	return text;
 }
 
-void exec_limit(struct exec *exec, const struct options *opt)
+void exec_limit(const struct lab *lab, struct exec *exec, const struct options *opt)
 {
-	int64_t now = now_ns();
+	int64_t now = lab_now(lab);
 
 	exec->end = opt->timed ? now + (int64_t)opt->timeout : 0;
 	exec->begin = exec->end && exec->end < now + BEGIN_NS ? exec->end : now + BEGIN_NS;
@@ -90,7 +89,7 @@ static void say_why(struct lab *lab, const char *name, int ret, bool agent, bool
 		say("%s: %d commands run there already", name, NR_AGENTS);
 	else if (ret == LAB_TIMEOUT && !begun)
 		say("%s: takes no command: it hangs, or has no agent", name);
-	else if (ret == LAB_TIMEOUT && exec->end && now_ns() >= exec->end)
+	else if (ret == LAB_TIMEOUT && exec->end && lab_now(lab) >= exec->end)
 		say("%s: not done in time", name);
 }
 
@@ -159,7 +158,12 @@ int exec_verb(struct lab *lab, const struct options *opt, char **args)
 	exec.command = make_command(args + 1);
 	if (!*exec.command)
 		die(LAB_USAGE, "exec: the command is empty");
-	exec_limit(&exec, opt);
+	if (lab->virtual && opt->input)
+		die(LAB_USAGE, "exec -i: input goes through hostfs, and %s is in virtual time",
+		    lab->file);
+	if (!virtual_hold(lab))
+		return LAB_FAILED;
+	exec_limit(lab, &exec, opt);
 	if (opt->input && fcntl(0, F_GETFD) < 0)
 		die(LAB_USAGE, "exec -i: there is no standard input");
 	several = pick_list(lab, name, &list, &n);

@@ -119,6 +119,7 @@ static void read_record(struct lab *lab)
 	lab->damaged = lab->up && !record_read(lab);
 	made_read(lab, !lab->up);
 	lab->file = lab->file ?: lab->path ?: lab->run;
+	virtual_use(lab);
 }
 
 void lab_find(struct lab *lab, const char *file, const char *run)

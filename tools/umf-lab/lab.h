@@ -50,6 +50,7 @@ struct strings {
 struct nic {
 	char *name;		/* eth0 */
 	char *segment;
+	char *latency;		/* of the segment, or NULL */
 	NIC_WORDS(WORD_MEMBER)
 	struct strings ip;	/* <address>/<length>[:<gateway>] */
 };
@@ -107,6 +108,7 @@ struct lab {
 	char *run;		/* the run folder, canonical */
 	uint64_t seed;
 	bool fencing;		/* guests reach a power switch */
+	bool virtual;		/* its guests live in virtual time */
 	char *kernel;		/* of guests that name none, as said */
 	struct strings segment;
 	struct guest_conf *guest;
@@ -290,13 +292,16 @@ void pick_guests(struct lab *lab, char **args, struct guest_conf ***list,
 /* "n1,n2", or "all". Is it a list, even if of one? Ends the tool. */
 bool pick_list(struct lab *lab, const char *names, struct guest_conf ***list, size_t *n);
 
+struct virtual_time;
+
 /* ---- nodelog.c: what became of the guests ---- */
 
 #define UTC_LEN		40
 #define NODELOG_LAB	"-"	/* in the place of a guest's name: the lab itself */
 
-/* CLOCK_REALTIME in ns; as 2026-11-30T15:06:41.123456Z; and back, past the blank behind it. */
+/* In ns, of the host or of a lab in virtual time; as 2026-11-30T15:06:41.123456Z; and back, past the blank behind it. */
 int64_t utc_now(void);
+void utc_virtual(const struct virtual_time *time);	/* it is that; NULL: the host's */
 char *utc_text(int64_t utc, char text[UTC_LEN]);
 const char *utc_parse(const char *line, int64_t *utc);
 
@@ -311,6 +316,9 @@ __attribute__((format(printf, 3, 4)))
 void nodelog_say(int fd, const char *guest, const char *fmt, ...);
 /* "<what> by <verb>", unless the guest has ended, is frozen or goes on already. */
 void nodelog_did(int fd, const struct lab *lab, const char *guest, const char *what);
+/* In virtual time, by who is told of it first. */
+void nodelog_ended(const struct lab *lab, const char *guest);
+void nodelog_booted_again(const struct lab *lab, const char *guest);
 /* It is ready, if nobody has said that of this boot. */
 void nodelog_ready(const struct lab *lab, const char *guest);
 /* Cuts a line up; false: it is none. */
@@ -399,6 +407,8 @@ bool start_writes(const struct lab *lab, const char *path);
 /* Claims what is to be made (made.c). */
 void start_claim(struct lab *lab);
 int start_cpu(const struct guest_conf *guest, size_t turn);
+/* Does the kernel take that word ("seccomp=") on its command line? */
+bool start_knows(const char *kernel, const char *word);
 /* Is it within what a kernel's command line has room for? False, and a line. */
 bool start_fits(const struct lab *lab, const struct guest_conf *guest);
 
@@ -418,6 +428,69 @@ bool memory_fits(const struct lab *lab, const char *what_then);
 int setup_guests(const struct lab *lab, struct guest_conf **list, size_t n,
 		 int64_t end, bool quiet, const sigset_t *open);
 char *setup_log(const struct lab *lab, const char *guest);
+
+/* ---- virtual.c: a lab in virtual time ---- */
+
+#define VIRTUAL_FDS	64	/* that are waited for at once */
+#define VIRTUAL_DATE	1798761600000000000ULL	/* of its guests when it goes up, ns */
+
+/* What time it is, for all to read: ns since the lab went up. */
+struct virtual_time {
+	uint64_t now;
+	uint64_t zero[256];	/* of each guest: when its own time was 0 */
+};
+
+/* False, and a line, if it cannot be in virtual time. */
+bool virtual_fits(const struct lab *lab);
+uint64_t virtual_lookahead(const struct lab *lab);	/* ns */
+/* They take turns: all are on one CPU, of which start_cpu() knows as that. */
+size_t virtual_turn(const struct lab *lab, size_t turn);
+char *virtual_file(const struct lab *lab, const char *name);	/* of the live folder */
+char *virtual_socket(const struct lab *lab);
+struct virtual_time *virtual_map(const struct lab *lab, bool make);
+/* From now on, utc_now() is its time. Nothing if it is in real time. */
+void virtual_use(const struct lab *lab);
+/* The process; false, and a line, if it cannot be started. */
+bool virtual_start(const struct lab *lab);
+void virtual_stop(const struct lab *lab);
+bool virtual_is_alive(const struct lab *lab);
+bool virtual_has_time(const struct lab *lab);	/* that, and it has not failed */
+/* Why its calendar has no more time, or NULL. */
+char *virtual_why(const struct lab *lab);
+/* In ns: of the lab, in virtual time; else as now_ns(). */
+int64_t lab_now(const struct lab *lab);
+
+/*
+ * Time stands until this process lets some pass, or lets go, or ends. In real time these
+ * do nothing. False, and a line: there is no calendar any more.
+ */
+bool virtual_hold(const struct lab *lab);
+void virtual_let_go(void);
+/* For processes that are forked: a hold for each, so that none has time pass before all have begun. */
+int virtual_more(const struct lab *lab);
+void virtual_drop(int hold);
+void virtual_become(int hold);
+/* Guests are at one instant; in the middle of a wait they are not. */
+bool virtual_stand(const struct lab *lab);
+/*
+ * Until @until (lab_now(); 0: whenever), or something is there to read, or a guest
+ * has come or gone; @guest, or NULL, has been sent something. 0; LAB_TIMEOUT;
+ * LAB_FAILED, and a line; -EINTR. @watch: this process does not mind if none passes.
+ */
+int virtual_wait(const struct lab *lab, int64_t until, const char *guest, const int *fds,
+		 size_t n, bool watch, const sigset_t *open);
+/* A moment: of the lab, in virtual time. */
+void virtual_pause(const struct lab *lab, int64_t ns, const sigset_t *open);
+/* It has been started, is to be killed, …; false, and a line. */
+bool virtual_do(const struct lab *lab, const char *verb, const char *guests, const sigset_t *open);
+uint64_t virtual_tag(const struct lab *lab);
+int time_verb(struct lab *lab, const struct options *opt, char **args);
+int sleep_verb(struct lab *lab, const struct options *opt, char **args);
+int run_until_verb(struct lab *lab, const struct options *opt, char **args);
+
+/* ---- calendar.c: that process ---- */
+
+__attribute__((noreturn)) void calendar_serve(struct lab *lab);
 
 /* ---- power.c: the lab's power switch ---- */
 
@@ -476,9 +549,10 @@ struct agent *agent_open(const struct lab *lab, const char *guest);
 /* The first one, whoever uses it: to learn that it is there, or to say the last word. */
 struct agent *agent_first(const struct lab *lab, const char *guest);
 bool agent_is_ready(struct agent *agent);
+int agent_fd(const struct agent *agent);	/* where it says so */
 /*
  * Runs @command, its output to stdout and stderr. Returns its status, LAB_GONE,
- * LAB_TIMEOUT (not begun or not ended in time; times of now_ns(), 0: never), or
+ * LAB_TIMEOUT (not begun or not ended in time; times of lab_now(), 0: never), or
  * -EINTR after a signal of those that @open lets in. *@begun: did it begin?
  */
 int agent_run(struct agent *agent, const char *command, int64_t begin_by,
@@ -560,13 +634,13 @@ int verify_guest(const struct lab *lab, const struct guest_conf *guest,
 
 struct exec {
 	const char *command;
-	int64_t begin, end;	/* when it has to have begun, and ended (0: whenever); now_ns() */
+	int64_t begin, end;	/* when it has to have begun, and ended (0: whenever); lab_now() */
 	int in;			/* -1: it has no input */
 	FILE *out, *err;
 };
 
 /* From now on, as -t says. */
-void exec_limit(struct exec *exec, const struct options *opt);
+void exec_limit(const struct lab *lab, struct exec *exec, const struct options *opt);
 /* The command's status; LAB_GONE or LAB_TIMEOUT, and a line; or -EINTR. */
 int exec_in(struct lab *lab, const char *guest, const struct exec *exec,
 	    const sigset_t *open);
@@ -581,7 +655,7 @@ int each_exec(struct lab *lab, struct guest_conf **list, size_t n,
 
 struct options {
 	bool json, wipe, fresh, kill, lose, quiet, follow, xterm, iso, all, svg, overcommit, no_kernel;
-	bool hold;
+	bool hold, virtual;
 	bool input, tree;
 	const char *since;
 	bool timed;

@@ -56,6 +56,9 @@ static int check_verb(struct lab *lab, const struct options *opt, char **args)
 
 	if (*args)
 		die(LAB_USAGE, "%s: check takes no more words", *args);
+	lab->virtual = lab->virtual || opt->virtual;
+	if (lab->virtual && !virtual_fits(lab))
+		return LAB_USAGE;
 	for (i = 0; i < lab->nr_guests; i++)
 		if (!start_fits(lab, &lab->guest[i]))
 			return LAB_USAGE;
@@ -104,6 +107,12 @@ static const struct verb {
 	  "what happened: faults, kernels, the power switch, guests that come and go" },
 	{ "wait", wait_verb, RECORD, false, "[ended] [<guest>...]",
 	  "until they are ready, or have ended" },
+	{ "time", time_verb, RECORD, false, "",
+	  "in virtual time: what time it is, in seconds" },
+	{ "sleep", sleep_verb, RECORD, false, "<time>",
+	  "… lets so much pass" },
+	{ "run-until", run_until_verb, RECORD, false, "<time>",
+	  "… until it is so late, counted from up on" },
 	{ "logs", logs_verb, RECORD, false, "[<guest>...]",
 	  "what the consoles said" },
 	{ "console", console_verb, RECORD, false, "<guest>",
@@ -157,6 +166,7 @@ static void help(void)
 	       "  --seed N          up: instead of the lab file's\n"
 	       "  --set NAME=VALUE  ${NAME} in the lab file; may be given several times\n"
 	       "  --fresh           up: with new deltas and images\n"
+	       "  --virtual         up, check: in virtual time, as with time = virtual\n"
 	       "  --overcommit      up: even if the guests' memory is more than the host has\n"
 	       "  --wipe            down: removes the run folder\n"
 	       "  --kill            down, restart: at once\n"
@@ -187,7 +197,7 @@ enum { OPT_JSON = 256, OPT_FILE, OPT_RUN, OPT_KERNEL, OPT_SEED, OPT_SET, OPT_OVE
        OPT_FRESH, OPT_WIPE, OPT_KILL, OPT_LOSE, OPT_HOLD, OPT_FOLLOW, OPT_XTERM, OPT_SVG, OPT_ISO,
        OPT_ALL, OPT_SINCE, OPT_NO_KERNEL, OPT_RESULTS, OPT_JUNIT, OPT_ONLY, OPT_DRY_RUN,
        OPT_RUNS, OPT_FOR, OPT_TRIES,
-       OPT_VERSION };
+       OPT_VIRTUAL, OPT_VERSION };
 
 static const struct option options[] = {
 	{ "file", required_argument, NULL, OPT_FILE },
@@ -197,6 +207,7 @@ static const struct option options[] = {
 	{ "run", required_argument, NULL, OPT_RUN },
 	{ "seed", required_argument, NULL, OPT_SEED },
 	{ "set", required_argument, NULL, OPT_SET },
+	{ "virtual", no_argument, NULL, OPT_VIRTUAL },
 	{ "overcommit", no_argument, NULL, OPT_OVERCOMMIT },
 	{ "fresh", no_argument, NULL, OPT_FRESH },
 	{ "wipe", no_argument, NULL, OPT_WIPE },
@@ -283,6 +294,9 @@ static int parse_options(struct options *opt, const struct verb *verb, int argc,
 			break;
 		case OPT_SET:
 			var_give(optarg);
+			break;
+		case OPT_VIRTUAL:
+			opt->virtual = true;
 			break;
 		case OPT_OVERCOMMIT:
 			opt->overcommit = true;
@@ -464,6 +478,8 @@ int main(int argc, char **argv)
 				    opt.runs || opt.tries || opt.length))
 		die(LAB_USAGE, "%s: --results, --junit, --only, --dry-run, --runs, --for and --tries are for test, explore and shrink",
 		    verb->name);
+	if (opt.virtual && verb->run != up_verb && verb->run != check_verb)
+		die(LAB_USAGE, "--virtual: %s has no such option", verb->name);
 	nodelog_verb(verb->name);
 	find_lab(&lab, &opt, verb->source);
 	ret = verb->run(&lab, &opt, args);

@@ -45,10 +45,19 @@ char *nodelog_path(const struct lab *lab)
 
 /* ---- times ---- */
 
+static const struct virtual_time *virtual_time;
+
+void utc_virtual(const struct virtual_time *time)
+{
+	virtual_time = time;
+}
+
 int64_t utc_now(void)
 {
 	struct timespec ts;
 
+	if (virtual_time)
+		return VIRTUAL_DATE + virtual_time->now;
 	clock_gettime(CLOCK_REALTIME, &ts);
 	return ts.tv_sec * 1000000000LL + ts.tv_nsec;
 }
@@ -295,7 +304,7 @@ static int64_t last_word(const struct lab *lab, const char *guest)
 	int64_t utc = utc_now();
 	struct stat st;
 
-	if (!stat(path, &st))
+	if (!lab->virtual && !stat(path, &st))
 		utc = st.st_mtim.tv_sec * 1000000000LL + st.st_mtim.tv_nsec;
 	free(path);
 	return utc;
@@ -304,7 +313,8 @@ static int64_t last_word(const struct lab *lab, const char *guest)
 /* When the socket of a boot in place was made, in whole microseconds; 0: it is the first boot. */
 static int64_t booted_again(const struct lab *lab, const char *guest)
 {
-	int64_t boot = guest_booted_again(lab, guest);
+	/* in virtual time the calendar has said it, when it was */
+	int64_t boot = lab->virtual ? 0 : guest_booted_again(lab, guest);
 
 	return boot - boot % 1000;
 }
@@ -388,6 +398,29 @@ void nodelog_note(const struct lab *lab, bool seen)
 	nodelog->looked = seen;
 	nodelog_look(nodelog);
 	nodelog_close(nodelog);
+}
+
+void nodelog_ended(const struct lab *lab, const char *name)
+{
+	struct guest_conf *guest = lab_guest((struct lab *)lab, name);
+	int fd = nodelog_lock(lab);
+	struct nodelog *nodelog = fd < 0 || !guest ? NULL : nodelog_open(lab);
+
+	if (nodelog) {
+		read_on(nodelog);
+		if (nodelog->node[guest - lab->guest].alive)
+			nodelog_say(fd, name, "ended");
+	}
+	nodelog_close(nodelog);
+	nodelog_unlock(fd);
+}
+
+void nodelog_booted_again(const struct lab *lab, const char *name)
+{
+	int fd = nodelog_lock(lab);
+
+	nodelog_say(fd, name, "booted again");
+	nodelog_unlock(fd);
 }
 
 void nodelog_ready(const struct lab *lab, const char *name)

@@ -35,6 +35,7 @@
 #include "lab.h"
 
 #define LINE		256	/* bytes of a question, with its newline */
+#define AGAIN_NS	1000000000LL	/* virtual time, until it is tried again */
 #define WAIT_MS		20	/* until the next look at what is put off */
 #define ON_NS		30000000000LL	/* until nobody else starts or ends guests */
 
@@ -82,6 +83,9 @@ static bool turn_on(const struct lab *lab, const struct guest_conf *guest)
 		}
 		if (pid < 0 || waitpid(pid, &status, 0) != pid)
 			return false;
+		/* whoever is at work may wait for some time to pass */
+		if (lab->virtual && !is_on(lab, guest))
+			virtual_wait(lab, lab_now(lab) + AGAIN_NS, NULL, NULL, 0, true, NULL);
 	}
 	return is_on(lab, guest);
 }
@@ -134,17 +138,17 @@ static char *answer(struct lab *lab, struct asker *askers, size_t n,
 struct question {
 	struct asker *from;
 	char *said, *tag, *verb, *name;	/* the line, and its parts */
-	int64_t since, due;		/* when it came, and is to be done; now_ns() */
+	int64_t since, due;		/* when it came, and is to be done; lab_now() */
 	struct power_verdict verdict;
 };
 
 /* When it was done, how long that took, and the rules that had to do with it. */
-static void log_line(const struct question *q, const char *reply)
+static void log_line(const struct lab *lab, const struct question *q, const char *reply)
 {
 	char when[UTC_LEN];
 
 	printf("%s %s: %s: %s (%.3f s)%s%s%s\n", utc_text(utc_now(), when),
-	       q->from->guest->name, q->said, reply, (now_ns() - q->since) / 1e9,
+	       q->from->guest->name, q->said, reply, (lab_now(lab) - q->since) / 1e9,
 	       q->verdict.by ? " [" : "", q->verdict.by ?: "", q->verdict.by ? "]" : "");
 	fflush(stdout);
 }
@@ -167,24 +171,32 @@ static char *faulty_answer(struct lab *lab, struct asker *askers, size_t n,
 	return xasprintf("ok %s=%s", q->name, on ? "on" : "off");
 }
 
+/* Virtual time: it has been answered. */
+static void poke(const struct lab *lab, const struct guest_conf *guest)
+{
+	if (lab->virtual && is_on(lab, guest))
+		virtual_wait(lab, lab_now(lab), guest->name, NULL, 0, true, NULL);
+}
+
 static void do_question(struct lab *lab, struct asker *askers, size_t n, struct question *q)
 {
 	char *text, *reply;
 
 	if (q->verdict.what == POWER_DROP) {
-		log_line(q, "nothing is done, or answered");
+		log_line(lab, q, "nothing is done, or answered");
 		return;
 	}
 	if (q->verdict.what == POWER_STUCK || q->verdict.what == POWER_LIE)
 		text = faulty_answer(lab, askers, n, q);
 	else
 		text = answer(lab, askers, n, q->verb, q->name);
-	log_line(q, text);
+	log_line(lab, q, text);
 	if (q->verdict.what != POWER_LATE) {
 		reply = xasprintf("answer %s %s\n", q->tag, text);
 		/* who does not read his answers gets no more of them */
 		if (write(q->from->answer, reply, strlen(reply)) < 0)
-			log_line(q, strerror(errno));
+			log_line(lab, q, strerror(errno));
+		poke(lab, q->from->guest);
 		free(reply);
 	}
 	free(text);
@@ -206,7 +218,7 @@ static size_t nr_waiting;
 /* Late is also when the asker is gone. */
 static bool is_due(const struct lab *lab, const struct question *q)
 {
-	return now_ns() >= q->due ||
+	return lab_now(lab) >= q->due ||
 	       (q->verdict.what == POWER_LATE && !is_on(lab, q->from->guest));
 }
 
@@ -241,7 +253,8 @@ static void do_line(struct lab *lab, struct asker *askers, size_t n,
 	static struct power_rules *rules;
 	enum power_state state;
 	struct asker *target;
-	struct question q = { .from = from, .said = xstrdup(line), .since = now_ns() };
+	struct question q = { .from = from, .said = xstrdup(line),
+			      .since = lab_now(lab) };
 	char *pos = line;
 
 	if (!strcmp(strsep(&pos, " ") ?: "", "ask")) {
@@ -259,7 +272,7 @@ static void do_line(struct lab *lab, struct asker *askers, size_t n,
 	power_rules_decide(rules, q.verb, q.name, state, &q.verdict);
 	q.due = q.since + q.verdict.delay;
 	if (q.verdict.delay) {
-		log_line(&q, "is put off");
+		log_line(lab, &q, "is put off");
 		waiting = xrealloc(waiting, (nr_waiting + 1) * sizeof(q));
 		waiting[nr_waiting++] = q;
 		return;
@@ -311,6 +324,37 @@ static void forget(int fd)
 		;
 }
 
+/* The earliest of what is put off; 0: nothing is. */
+static int64_t next_due(void)
+{
+	int64_t due = 0;
+	size_t i;
+
+	for (i = 0; i < nr_waiting; i++)
+		if (!due || waiting[i].due < due)
+			due = waiting[i].due;
+	return due;
+}
+
+/* Until somebody may have asked something, or something put off may be due. */
+static void wait_for_any(const struct lab *lab, struct pollfd *fds, size_t n)
+{
+	int some[n], ret;
+	size_t i;
+
+	if (!lab->virtual) {
+		if (poll(fds, n, nr_waiting ? WAIT_MS : -1) < 0 && errno != EINTR)
+			die(LAB_FAILED, "poll: %m");
+		return;
+	}
+	for (i = 0; i < n; i++)
+		some[i] = fds[i].fd;
+	ret = virtual_wait(lab, next_due(), NULL, some, n, true, NULL);
+	if (ret == LAB_FAILED || (!ret && !virtual_stand(lab)))
+		exit(LAB_FAILED);
+	poll(fds, n, 0);
+}
+
 __attribute__((noreturn)) static void serve(struct lab *lab)
 {
 	struct asker askers[lab->nr_guests];
@@ -327,8 +371,7 @@ __attribute__((noreturn)) static void serve(struct lab *lab)
 		fds[i].events = POLLIN;
 	}
 	for (;;) {
-		if (poll(fds, n, nr_waiting ? WAIT_MS : -1) < 0 && errno != EINTR)
-			die(LAB_FAILED, "poll: %m");
+		wait_for_any(lab, fds, n);
 		do_waiting(lab, askers, n);
 		for (i = 0; i < n; i++)
 			if (fds[i].revents & POLLIN)

@@ -42,6 +42,7 @@ struct field {
 
 static const struct field nic_fields[] = {
 	FIELD(nic, name, STRING), FIELD(nic, segment, STRING),
+	FIELD(nic, latency, STRING),
 	NIC_WORDS(WORD_FIELD) FIELD(nic, ip, LIST), { }
 };
 
@@ -78,7 +79,7 @@ static const struct field guest_fields[] = {
 static const struct field lab_fields[] = {
 	FIELD(lab, name, STRING), FIELD(lab, path, STRING),
 	FIELD(lab, folder, STRING), FIELD(lab, run, STRING),
-	FIELD(lab, seed, BIG), FIELD(lab, fencing, FLAG),
+	FIELD(lab, seed, BIG), FIELD(lab, fencing, FLAG), FIELD(lab, virtual, FLAG),
 	FIELD(lab, kernel, STRING), FIELD(lab, segment, LIST),
 	ARRAY(lab, guest, nr_guests, guest_conf, guest_fields), { }
 };

@@ -52,13 +52,27 @@ static void run_script(const struct lab *lab, const struct guest_conf *guest,
 
 	if (fd < 0 || dup2(fd, 1) < 0 || dup2(fd, 2) < 0 || !agent)
 		_exit(LAB_FAILED);
-	ret = agent_run(agent, read_script(guest->setup), now_ns() + BEGIN_NS,
+	ret = agent_run(agent, read_script(guest->setup), lab_now(lab) + BEGIN_NS,
 			end, open, &begun);
 	if (ret == LAB_TIMEOUT)
 		say("%s: not done in time", guest->setup);
 	else if (ret == LAB_GONE)
 		say("%s: the guest has ended meanwhile", guest->name);
 	_exit(ret < 0 ? LAB_FAILED : ret);
+}
+
+/* All but that one are the others'; @mine n: those of the scripts, and time passes as they like. */
+static void take_hold(const int *holds, size_t n, size_t mine)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		if (i != mine)
+			virtual_drop(holds[i]);
+	if (mine < n)
+		virtual_become(holds[mine]);
+	else
+		virtual_let_go();
 }
 
 static void end_scripts(pid_t *pids, size_t n)
@@ -76,19 +90,25 @@ static void end_scripts(pid_t *pids, size_t n)
 int setup_guests(const struct lab *lab, struct guest_conf **list, size_t n,
 		 int64_t end, bool quiet, const sigset_t *open)
 {
-	int64_t since = now_ns();
+	int64_t since = lab_now(lab);
 	int status, ret = 0;
 	pid_t pids[n];
+	int holds[n];
 	size_t i;
 	char *log;
 
 	memset(pids, 0, sizeof(pids));
 	fflush(stdout);
+	for (i = 0; i < n; i++)
+		holds[i] = list[i]->setup ? virtual_more(lab) : -1;
 	for (i = 0; i < n; i++) {
 		pids[i] = list[i]->setup ? fork() : 0;
-		if (list[i]->setup && !pids[i])
+		if (list[i]->setup && !pids[i]) {
+			take_hold(holds, n, i);
 			run_script(lab, list[i], end, open);
+		}
 	}
+	take_hold(holds, n, n);
 	for (i = 0; i < n && !ret; i++) {
 		while (pids[i] > 0 && !waitpid(pids[i], &status, WNOHANG)) {
 			up_pause(open);
@@ -102,7 +122,7 @@ int setup_guests(const struct lab *lab, struct guest_conf **list, size_t n,
 		if (pids[i] > 0 && WIFEXITED(status) && !WEXITSTATUS(status)) {
 			if (!quiet)
 				printf("%s: set up after %.2f s\n", list[i]->name,
-				       (now_ns() - since) / 1e9);
+				       (lab_now(lab) - since) / 1e9);
 			fflush(stdout);
 		} else {
 			log = setup_log(lab, list[i]->name);

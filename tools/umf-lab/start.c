@@ -24,6 +24,7 @@
 
 #define COMMAND_LINE	4095	/* bytes that a kernel takes */
 #define BOOT_TEXTS	16	/* umf= that it takes: drivers/fault/verb.c */
+#define SYSCALL_NS	1000	/* virtual time that a system call takes */
 #define FIRST_FD	3
 #define SHELL_FIFO	(3 * NR_AGENTS)
 #define POWER_FIFO	(SHELL_FIFO + 2)
@@ -182,6 +183,15 @@ static void put_word(FILE *out, const char *word, const char *value)
 
 #define ADD(words, ...) strings_add(words, xasprintf(__VA_ARGS__))
 
+/*
+ * A kernel draws from its command line, too: in virtual time no path in it says where
+ * the lab is, and guests are in the live folder.
+ */
+static const char *live_of(const struct lab *lab)
+{
+	return lab->virtual ? "." : lab->live;
+}
+
 static void add_disk(const struct lab *lab, const struct guest_conf *guest,
 		     const struct disk *disk, struct strings *words)
 {
@@ -212,8 +222,9 @@ static void add_nic(const struct lab *lab, const struct nic *nic,
 	size_t i, len;
 	FILE *out = open_memstream(&text, &len);
 
-	fprintf(out, "%s=switch,%s/seg/%s", nic->name, lab->live, nic->segment);
+	fprintf(out, "%s=switch,%s/seg/%s", nic->name, live_of(lab), nic->segment);
 	NIC_WORDS(ADD_WORD)
+	put_word(out, "latency", lab->virtual ? nic->latency : NULL);
 	fclose(out);
 	strings_add(words, text);
 	for (i = 0; i < nic->ip.n; i++)
@@ -228,7 +239,7 @@ static void add_serial(const struct lab *lab, const struct serial *serial,
 	FILE *out = open_memstream(&text, &len);
 
 	if (serial->link)
-		fprintf(out, "%s=link,%s/link/%s", serial->name, lab->live, serial->link);
+		fprintf(out, "%s=link,%s/link/%s", serial->name, live_of(lab), serial->link);
 	else
 		fprintf(out, "%s=%s", serial->name, serial->transport);
 	SERIAL_WORDS(ADD_WORD)
@@ -237,26 +248,30 @@ static void add_serial(const struct lab *lab, const struct serial *serial,
 }
 
 /* The kernel itself tells what it knows; most labs have one. */
-static bool knows_seccomp(const char *kernel)
+bool start_knows(const char *kernel, const char *word)
 {
 	static char *asked;
-	static bool knows;
+	static struct strings known;
 	char *line = NULL;
-	size_t size = 0;
+	size_t size = 0, i;
 	FILE *in;
 
-	if (asked && !strcmp(asked, kernel))
-		return knows;
-	free(asked);
-	asked = xstrdup(kernel);
-	knows = false;
-	in = quote_run("", kernel, " --help 2>/dev/null");
-	while (in && getline(&line, &size, in) >= 0)
-		knows = knows || !strncmp(line, "seccomp=", 8);
-	if (in)
-		pclose(in);
-	free(line);
-	return knows;
+	if (!asked || strcmp(asked, kernel)) {
+		free(asked);
+		asked = xstrdup(kernel);
+		while (known.n)
+			free(known.s[--known.n]);
+		in = quote_run("", kernel, " --help 2>/dev/null");
+		while (in && getline(&line, &size, in) >= 0)
+			strings_add(&known, xstrdup(line));
+		if (in)
+			pclose(in);
+		free(line);
+	}
+	for (i = 0; i < known.n; i++)
+		if (!strncmp(known.s[i], word, strlen(word)))
+			return true;
+	return false;
 }
 
 static void add_words(struct strings *words, const char *text)
@@ -299,6 +314,14 @@ static void add_faults(const struct guest_conf *guest, uint64_t seed,
 	free(text);
 }
 
+static void add_time(const struct lab *lab, const struct guest_conf *guest, uint64_t seed,
+		     struct strings *words)
+{
+	ADD(words, "time-travel=ext:%zu:clock", (size_t)(guest - lab->guest) + 1);
+	ADD(words, "time-travel-cost=%d", SYSCALL_NS);
+	ADD(words, "random-seed=%llu", (unsigned long long)seed);
+}
+
 static void make_words(const struct lab *lab, const struct guest_conf *guest,
 		       uint64_t seed, struct strings *words)
 {
@@ -306,7 +329,7 @@ static void make_words(const struct lab *lab, const struct guest_conf *guest,
 
 	strings_add(words, xstrdup(guest->kernel));
 	ADD(words, "umid=%s", guest->name);
-	ADD(words, "uml_dir=%s/uml/", lab->live);
+	ADD(words, "uml_dir=%s/uml/", live_of(lab));
 	ADD(words, "hostname=%s", guest->name);
 	ADD(words, "mem=%s", guest->memory);
 	ADD(words, "con=null");
@@ -324,16 +347,20 @@ static void make_words(const struct lab *lab, const struct guest_conf *guest,
 		ADD(words, "con%d=fd:%d,fd:%d", POWER_TTY, FIRST_FD + POWER_FIFO,
 		    FIRST_FD + POWER_FIFO + 1);
 	ADD(words, "kunit.enable=0");
-	if (knows_seccomp(guest->kernel))
+	if (start_knows(guest->kernel, "seccomp="))
 		ADD(words, "seccomp=on");
 	if (guest->rootfs_disk) {
 		ADD(words, "umfr=%s/%s.root.cow,backing=%s", lab->run,
 		    guest->name, guest->rootfs);
 		ADD(words, "root=/dev/umfr");
 		ADD(words, "rw");
+	} else if (lab->virtual) {
+		ADD(words, "initrd=./guest/%s/rootfs", guest->name);
 	} else {
 		ADD(words, "initrd=%s", guest->rootfs);
 	}
+	if (lab->virtual)
+		add_time(lab, guest, seed, words);
 	for (i = 0; i < guest->nr_nics; i++)
 		add_nic(lab, &guest->nic[i], words);
 	for (i = 0; i < guest->nr_shares; i++)
@@ -377,8 +404,8 @@ static void fail(int pipe, const char *what)
 
 /* In the child. The record is first: from then on the guest is known. */
 __attribute__((noreturn))
-static void become_guest(const char *record, const char *log, const int *fifos,
-			 int n, int cpu, struct strings *words, int pipe)
+static void become_guest(const char *record, const char *log, const char *in,
+			 const int *fifos, int n, int cpu, struct strings *words, int pipe)
 {
 	static const int defaults[] = { SIGINT, SIGTERM, SIGHUP, SIGPIPE };
 	cpu_set_t set;
@@ -408,6 +435,8 @@ static void become_guest(const char *record, const char *log, const int *fifos,
 	for (k = 0; k < n; k++)
 		if (dup2(fifos[k], FIRST_FD + k) < 0)
 			fail(pipe, "a console");
+	if (in && chdir(in))
+		fail(pipe, in);
 	for (i = 0; i < sizeof(defaults) / sizeof(*defaults); i++)
 		signal(defaults[i], SIG_DFL);
 	sigemptyset(&none);
@@ -477,6 +506,20 @@ static bool note(const struct lab *lab, const char *guest, const char *name,
 	return ok;
 }
 
+/* Under a name that is the same wherever the image is. */
+static bool link_rootfs(const struct lab *lab, const struct guest_conf *guest)
+{
+	char *path = guest_file(lab, guest->name, "rootfs");
+	bool ok;
+
+	unlink(path);
+	ok = !symlink(guest->rootfs, path);
+	if (!ok)
+		say("%s: %m", path);
+	free(path);
+	return ok;
+}
+
 /* Forks it and waits until it is the guest; false, and a line, if it never is. */
 static bool run_guest(const struct lab *lab, const struct guest_conf *guest, int cpu,
 		      struct strings *words, const int *fifos)
@@ -496,8 +539,8 @@ static bool run_guest(const struct lab *lab, const struct guest_conf *guest, int
 		close(pipe[1]);
 		pid = fork();
 		if (!pid)
-			become_guest(record, log, fifos, nr_fifos(lab), cpu,
-				     words, fd);
+			become_guest(record, log, lab->virtual ? lab->live : NULL,
+				     fifos, nr_fifos(lab), cpu, words, fd);
 		if (pid < 0)
 			say("%s: %m", guest->name);
 		close(fd);
@@ -567,6 +610,7 @@ bool start_guest(const struct lab *lab, const struct guest_conf *guest, int cpu,
 	nodelog_note(lab, false);
 	log = nodelog_lock(lab);
 	ok = ok && note(lab, guest->name, "cpu", cpu) && version_note(lab, guest) &&
+	     (!lab->virtual || link_rootfs(lab, guest)) &&
 	     open_fifos(lab, guest->name, fifos) &&
 	     run_guest(lab, guest, cpu, &words, fifos);
 	if (ok)

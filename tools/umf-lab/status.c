@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 #include "../lib/stop.h"
@@ -15,10 +16,19 @@
 
 #define TICK_NS		50000000L
 
-static double seconds_up(const struct process *p)
+/* Since it was started; in virtual time, since its own was 0. */
+static double seconds_up(const struct lab *lab, const struct guest_conf *conf,
+			 const struct process *p)
 {
+	const struct virtual_time *time = lab->virtual ? virtual_map(lab, false) : NULL;
 	struct timespec now;
+	double seconds;
 
+	if (time) {
+		seconds = (time->now - time->zero[conf - lab->guest]) / 1e9;
+		munmap((void *)time, sizeof(*time));
+		return seconds;
+	}
 	clock_gettime(CLOCK_BOOTTIME, &now);
 	return now.tv_sec + now.tv_nsec / 1e9 -
 	       (double)p->start / sysconf(_SC_CLK_TCK);
@@ -54,7 +64,7 @@ static json_t *guest_json(const struct lab *lab, const struct guest_conf *conf)
 		json_object_set_new(guest, "power_rules", json_integer(power_rules_count(lab)));
 	if (process_read(lab, conf->name, &p) && process_alive(&p)) {
 		json_object_set_new(guest, "pid", json_integer(p.pid));
-		json_object_set_new(guest, "seconds", json_real(seconds_up(&p)));
+		json_object_set_new(guest, "seconds", json_real(seconds_up(lab, conf, &p)));
 		json_object_set_new(guest, "cpu", json_integer(cpu ? atoi(cpu) : -1));
 	}
 	free(why);
@@ -95,6 +105,24 @@ static json_t *guests_json(const struct lab *lab)
 	return array;
 }
 
+static void print_time(const struct lab *lab)
+{
+	const struct virtual_time *time = lab->virtual && lab->up ? virtual_map(lab, false) : NULL;
+	char *why;
+
+	if (!time)
+		return;
+	why = virtual_why(lab);
+	printf("%-*s virtual, %.6f s\n", 12, "time", time->now / 1e9);
+	if (why)
+		printf("%-*s stands for ever: %s\n", 12, "calendar", why);
+	else if (!virtual_is_alive(lab))
+		printf("%-*s dead: guests end with it; " NAME " down ends the lab\n", 12,
+		       "calendar");
+	free(why);
+	munmap((void *)time, sizeof(*time));
+}
+
 static void print_lab(const struct lab *lab, const json_t *guests)
 {
 	const char *power;
@@ -104,6 +132,7 @@ static void print_lab(const struct lab *lab, const json_t *guests)
 
 	json_array_foreach(guests, i, guest)
 		print_guest(guest);
+	print_time(lab);
 	power = switch_state(lab, &p);
 	rules = power ? power_rules_count(lab) : 0;
 	if (power && !strcmp(power, "on") && rules)
@@ -177,21 +206,42 @@ int status_verb(struct lab *lab, const struct options *opt, char **args)
 	return lab->damaged ? LAB_FAILED : LAB_DONE;
 }
 
+static void wait_some(const struct lab *lab, const char *guest, int64_t end, const sigset_t *open)
+{
+	const struct timespec tick = { .tv_nsec = TICK_NS };
+	struct agent *agent;
+	int fd, ret;
+
+	if (!lab->virtual) {
+		ppoll(NULL, 0, &tick, open);
+		return;
+	}
+	agent = agent_first(lab, guest);
+	fd = agent ? agent_fd(agent) : -1;
+	ret = virtual_wait(lab, end, NULL, &fd, agent ? 1 : 0, false, open);
+	agent_close(agent);
+	if (ret == LAB_FAILED || (!ret && !virtual_stand(lab)))
+		exit(LAB_FAILED);
+}
+
 /* wait [ended] [<guest>…] */
 int wait_verb(struct lab *lab, const struct options *opt, char **args)
 {
-	int64_t end = opt->timed ? now_ns() + (int64_t)opt->timeout : INT64_MAX;
-	const struct timespec tick = { .tv_nsec = TICK_NS };
 	bool ended = *args && !strcmp(*args, "ended");
 	struct guest_conf **list;
 	enum guest_state state;
 	struct agent *agent;
 	sigset_t open;
 	size_t i, n;
+	int64_t end;
 
 	pick_guests(lab, args + ended, &list, &n);
 	if (!ended && !n)
 		die(LAB_GONE, "%s: is not up", lab->file);
+	/* without a calendar there are no guests either */
+	if (lab->up && lab->virtual && virtual_has_time(lab) && !virtual_hold(lab))
+		return LAB_FAILED;
+	end = opt->timed ? lab_now(lab) + (int64_t)opt->timeout : INT64_MAX;
 	stop_catch(&open);
 	for (i = 0; i < n;) {
 		state = guest_state(lab, list[i]->name);
@@ -209,10 +259,10 @@ int wait_verb(struct lab *lab, const struct options *opt, char **args)
 			i++;
 			continue;
 		}
-		if (now_ns() > end)
+		if (lab_now(lab) >= end)
 			die(LAB_TIMEOUT, "%s: is %s", list[i]->name,
 			    guest_state_name(state));
-		ppoll(NULL, 0, &tick, &open);
+		wait_some(lab, list[i]->name, end, &open);
 		if (stop_asked())
 			stop_die(stop_forget());
 	}

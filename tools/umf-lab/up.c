@@ -45,18 +45,35 @@ static void pause_tick(const sigset_t *open)
 		;
 }
 
+/* … or, in virtual time, until a guest has come or gone. False: nothing more will come. */
+static bool pass_tick(const struct lab *lab, int64_t end, const sigset_t *open)
+{
+	if (!lab->virtual)
+		pause_tick(open);
+	else if (virtual_wait(lab, end, NULL, NULL, 0, false, open))
+		return false;
+	return !lab->virtual || virtual_stand(lab);
+}
+
 /* ---- ending ---- */
 
 static void kill_guest(const struct lab *lab, const char *guest)
 {
 	int log = nodelog_lock(lab);
 	struct process p;
+	bool alive = process_read(lab, guest, &p) && process_alive(&p);
 
-	if (process_read(lab, guest, &p) && process_alive(&p)) {
+	if (alive) {
 		nodelog_did(log, lab, guest, "ended");
+		/* the calendar, which looks into the file as well, sees that it is gone */
+		if (lab->virtual)
+			nodelog_unlock(log);
+		if (lab->virtual && virtual_has_time(lab))
+			virtual_do(lab, "kill", guest, NULL);
 		process_kill(&p);
 	}
-	nodelog_unlock(log);
+	if (!alive || !lab->virtual)
+		nodelog_unlock(log);
 }
 
 void up_end_guests(const struct lab *lab, struct guest_conf **list, size_t n)
@@ -88,25 +105,31 @@ static bool is_alive(const struct lab *lab, const char *guest)
 static void power_off(const struct lab *lab, struct guest_conf **list, size_t n,
 		      int64_t timeout, const sigset_t *open)
 {
-	int64_t end = now_ns() + timeout;
 	struct agent *agent;
 	bool asked[n + 1], any;	/* there may be none */
+	int64_t end;
 	size_t i;
 
+	/* who has no time any more hears nothing */
+	if (lab->virtual && (!virtual_has_time(lab) || !virtual_hold(lab)))
+		return;
+	end = lab_now(lab) + timeout;
 	for (i = 0; i < n; i++) {
 		asked[i] = guest_state(lab, list[i]->name) == GUEST_READY;
 		agent = asked[i] ? agent_first(lab, list[i]->name) : NULL;
 		if (agent)
 			agent_tell(agent, "poweroff");
 		agent_close(agent);
+		if (asked[i] && lab->virtual)
+			virtual_wait(lab, lab_now(lab), list[i]->name, NULL, 0, false, open);
 	}
 	do {
 		any = false;
 		for (i = 0; i < n; i++)
 			any = any || (asked[i] && is_alive(lab, list[i]->name));
-		if (any)
-			pause_tick(open);
-	} while (any && now_ns() < end && !stop_asked());
+		if (any && !pass_tick(lab, end, open))
+			break;
+	} while (any && lab_now(lab) < end && !stop_asked());
 	nodelog_note(lab, true);
 }
 
@@ -124,16 +147,31 @@ static uint64_t guest_seed(uint64_t seed, const char *name)
 	return seed ^ seed >> 31;
 }
 
+/* Until one of those that are not ready says something, or has ended. */
+static int pass_booting(const struct lab *lab, const struct start *start, size_t n,
+			int64_t end, const sigset_t *open)
+{
+	int fds[n], k = 0;
+	size_t i;
+
+	for (i = 0; i < n && k < VIRTUAL_FDS; i++)
+		if (!start[i].ready && start[i].agent)
+			fds[k++] = agent_fd(start[i].agent);
+	return virtual_wait(lab, end, NULL, fds, k, false, open);
+}
+
 /* 0 once all are ready; 1 and what was wrong; -EINTR. */
 static int wait_ready(const struct lab *lab, struct start *start, size_t n,
 		      int64_t timeout, bool quiet, const sigset_t *open)
 {
-	int64_t end = now_ns() + timeout;
+	int64_t end = lab_now(lab) + timeout;
 	size_t i, left = n;
 	char *log, *why;
-	int ret;
+	int ret = 0;
 
 	while (left) {
+		if (!virtual_stand(lab))
+			return LAB_FAILED;
 		for (i = 0; i < n; i++) {
 			struct start *s = &start[i];
 			const char *name = s->guest->name;
@@ -158,7 +196,7 @@ static int wait_ready(const struct lab *lab, struct start *start, size_t n,
 				guest_set_ready(lab, name);
 				if (!quiet)
 					printf("%s: ready after %.2f s (%s, CPU %d)\n",
-					       name, (now_ns() - s->since) / 1e9,
+					       name, (lab_now(lab) - s->since) / 1e9,
 					       s->guest->kernel_said, s->cpu);
 				fflush(stdout);
 			} else if (s->agent && !is_alive(lab, name)) {
@@ -168,7 +206,7 @@ static int wait_ready(const struct lab *lab, struct start *start, size_t n,
 				    why ?: "", log);
 				log_show(log, name);
 				return LAB_FAILED;
-			} else if (now_ns() > end) {
+			} else if (lab_now(lab) >= end) {
 				say("%s: guest %s is not ready after %.4g s; its log is %s",
 				    lab->file, name, timeout / 1e9, log);
 				log_show(log, name);
@@ -178,11 +216,35 @@ static int wait_ready(const struct lab *lab, struct start *start, size_t n,
 		}
 		if (!left)
 			break;
-		pause_tick(open);
+		if (lab->virtual)
+			ret = pass_booting(lab, start, n, end, open);
+		else
+			pause_tick(open);
 		if (stop_asked())
 			return -EINTR;
+		if (lab->virtual && ret == LAB_FAILED)
+			return ret;
 	}
 	return 0;
+}
+
+/* Those that have come: the calendar lets them begin together. */
+static bool admit(const struct lab *lab, struct guest_conf **list, size_t n, const sigset_t *open)
+{
+	char *names = NULL;
+	size_t i, len;
+	FILE *out;
+	bool ok;
+
+	if (!lab->virtual)
+		return true;
+	out = open_memstream(&names, &len);
+	for (i = 0; i < n; i++)
+		fprintf(out, "%s%s", i ? "," : "", list[i]->name);
+	fclose(out);
+	ok = virtual_do(lab, "start", names, open);
+	free(names);
+	return ok;
 }
 
 /*
@@ -198,18 +260,22 @@ static int start_guests(struct lab *lab, struct guest_conf **list, size_t n,
 	int ret = 0, sig;
 	size_t i;
 
+	if (!virtual_hold(lab))
+		return LAB_FAILED;
 	stop_catch(&open);
 	memset(start, 0, sizeof(start));
 	for (i = 0; i < n && !ret && !stop_asked(); i++) {
 		start[i].guest = list[i];
-		start[i].since = now_ns();
-		start[i].cpu = start_cpu(list[i], list[i] - lab->guest);
+		start[i].since = lab_now(lab);
+		start[i].cpu = start_cpu(list[i], virtual_turn(lab, list[i] - lab->guest));
 		if (!start_images(lab, list[i]) ||
 		    !start_guest(lab, list[i], start[i].cpu,
 				 guest_seed(lab->seed, list[i]->name)))
 			ret = LAB_FAILED;
 		pause_tick(&open);
 	}
+	if (!ret && !stop_asked() && !admit(lab, list, n, &open))
+		ret = LAB_FAILED;
 	if (stop_asked())
 		ret = -EINTR;
 	if (!ret)
@@ -217,7 +283,7 @@ static int start_guests(struct lab *lab, struct guest_conf **list, size_t n,
 	for (i = 0; i < n; i++)
 		agent_close(start[i].agent);
 	if (!ret && setup)
-		ret = setup_guests(lab, list, n, now_ns() + timeout, opt->quiet,
+		ret = setup_guests(lab, list, n, lab_now(lab) + timeout, opt->quiet,
 				   &open);
 	sig = stop_forget();
 	if (!ret)
@@ -300,6 +366,8 @@ static uint64_t lab_seed(const struct lab *lab, const struct options *opt)
 static bool make_lab(struct lab *lab, const struct options *opt)
 {
 	power_stop(lab);
+	virtual_stop(lab);
+	virtual_use(lab);
 	remove_tree(lab->live);
 	if (!place_make_run(lab))
 		return false;
@@ -310,7 +378,7 @@ static bool make_lab(struct lab *lab, const struct options *opt)
 	/* before the live folder: who finds that finds both */
 	nodelog_begin(lab);
 	return place_make(lab) && record_save(lab) && version_note_tools(lab) &&
-	       (!lab->fencing || power_start(lab));
+	       (!lab->virtual || virtual_start(lab)) && (!lab->fencing || power_start(lab));
 }
 
 int up_verb(struct lab *lab, const struct options *opt, char **args)
@@ -321,6 +389,9 @@ int up_verb(struct lab *lab, const struct options *opt, char **args)
 
 	if (*args)
 		die(LAB_USAGE, "%s: up takes no more words", *args);
+	lab->virtual = lab->virtual || opt->virtual;
+	if (lab->virtual && !virtual_fits(lab))
+		return LAB_USAGE;
 	lab_lock(lab, "up");
 	lab_need_ended(lab);
 	if (!opt->overcommit && !memory_fits(lab, "--overcommit starts them all the same"))
@@ -329,14 +400,16 @@ int up_verb(struct lab *lab, const struct options *opt, char **args)
 	made = make_lab(lab, opt);
 	if (made) {
 		if (!opt->quiet)
-			printf("%s: %zu guests, seed %" PRIu64 "\n", lab->name,
-			       lab->nr_guests, lab->seed);
+			printf("%s: %zu guests, seed %" PRIu64 "%s\n", lab->name,
+			       lab->nr_guests, lab->seed,
+			       lab->virtual ? ", in virtual time" : "");
 		fflush(stdout);
 		all_guests(lab, list);
 		ret = start_guests(lab, list, lab->nr_guests, opt, true);
 	}
 	if (ret) {
 		power_stop(lab);
+		virtual_stop(lab);
 		if (made)
 			nodelog_end(lab);
 		place_remove(lab);
@@ -417,6 +490,7 @@ int down_verb(struct lab *lab, const struct options *opt, char **args)
 			    lab->file, list[i]->name);
 	nodelog_note(lab, true);
 	nodelog_end(lab);
+	virtual_stop(lab);
 	place_remove(lab);
 	if (opt->wipe)
 		made_wipe(lab);
@@ -428,8 +502,11 @@ int down_verb(struct lab *lab, const struct options *opt, char **args)
 
 bool up_one(struct lab *lab, struct guest_conf *guest)
 {
-	return start_guest(lab, guest, start_cpu(guest, guest - lab->guest),
-			   guest_seed(lab->seed, guest->name));
+	int cpu = start_cpu(guest, virtual_turn(lab, guest - lab->guest));
+
+	return virtual_hold(lab) &&
+	       start_guest(lab, guest, cpu, guest_seed(lab->seed, guest->name)) &&
+	       virtual_do(lab, "start", guest->name, NULL);
 }
 
 /* The switch is the whole lab's: it stays whatever becomes of these guests. */
@@ -455,6 +532,8 @@ int restart_verb(struct lab *lab, const struct options *opt, char **args)
 	lab_lock(lab, "restart");
 	pick_guests(lab, args, &list, &n);
 	lab_need_up(lab);
+	if (!virtual_hold(lab))
+		return LAB_FAILED;
 	stop_catch(&open);
 	if (!opt->kill)
 		power_off(lab, list, n, POWEROFF_NS, &open);
@@ -462,29 +541,61 @@ int restart_verb(struct lab *lab, const struct options *opt, char **args)
 	return up_again(lab, list, n, opt);
 }
 
-static int for_each(struct lab *lab, char **args, const char *verb,
-		    const char *done, bool (*what)(const struct process *p))
+struct deed {
+	const char *verb, *done;
+	bool (*what)(const struct process *p);
+	bool last;		/* the calendar is told when it is done, not before */
+};
+
+static bool do_real(const struct lab *lab, const char *guest, const struct deed *deed,
+		    const struct process *p)
+{
+	int log = nodelog_lock(lab);
+	bool ok = deed->what(p);
+
+	nodelog_did(log, lab, guest, deed->done);
+	nodelog_unlock(log);
+	if (!ok)
+		say("%s: its segments cannot be reached: what is sent to it is kept", guest);
+	return ok;
+}
+
+/* The calendar writes down who has ended as well: so this is done before, while time stands. */
+static bool do_virtual(const struct lab *lab, const char *guest, const struct deed *deed,
+		       const struct process *p)
+{
+	int log = nodelog_lock(lab);
+	bool ok;
+
+	nodelog_did(log, lab, guest, deed->done);
+	nodelog_unlock(log);
+	if (deed->last)
+		deed->what(p);
+	ok = virtual_do(lab, deed->verb, guest, NULL);
+	if (!deed->last)
+		deed->what(p);
+	return ok;
+}
+
+static int for_each(struct lab *lab, char **args, const struct deed *deed)
 {
 	struct guest_conf **list;
-	int ret = LAB_DONE, log;
-	bool ok;
+	int ret = LAB_DONE;
 	struct process p;
 	size_t i, n;
+	bool ok;
 
 	if (!*args)
-		die(LAB_USAGE, "%s: which guest?", verb);
+		die(LAB_USAGE, "%s: which guest?", deed->verb);
 	pick_guests(lab, args, &list, &n);
+	if (!virtual_hold(lab))
+		return LAB_FAILED;
 	for (i = 0; i < n; i++) {
 		if (process_read(lab, list[i]->name, &p) && process_alive(&p)) {
-			log = nodelog_lock(lab);
-			ok = what(&p);
-			nodelog_did(log, lab, list[i]->name, done);
-			nodelog_unlock(log);
-			if (ok)
-				continue;
-			say("%s: its segments cannot be reached: what is sent to it is kept",
-			    list[i]->name);
-			ret = LAB_FAILED;
+			ok = lab->virtual ? do_virtual(lab, list[i]->name, deed, &p) :
+					    do_real(lab, list[i]->name, deed, &p);
+			if (!ok)
+				ret = LAB_FAILED;
 			continue;
 		}
 		say("%s: does not run", list[i]->name);
@@ -501,7 +612,8 @@ static bool end_now(const struct process *p)
 
 int kill_verb(struct lab *lab, const struct options *opt, char **args)
 {
-	int ret = for_each(lab, args, "kill", "ended", end_now);
+	const struct deed deed = { .verb = "kill", .done = "ended", .what = end_now };
+	int ret = for_each(lab, args, &deed);
 	struct guest_conf **list;
 	size_t n;
 
@@ -538,12 +650,27 @@ static bool thaw(const struct process *p)
 
 int freeze_verb(struct lab *lab, const struct options *opt, char **args)
 {
-	return for_each(lab, args, "freeze", "frozen",
-			opt->lose ? freeze_and_lose : freeze);
+	const struct deed deed = {
+		.verb = "freeze",
+		.done = "frozen",
+		.what = opt->lose ? freeze_and_lose : freeze,
+	};
+
+	if (opt->lose && lab->virtual)
+		die(LAB_USAGE, "freeze --lose: %s is in virtual time; a rule drop loses what is sent",
+		    lab->file);
+	return for_each(lab, args, &deed);
 }
 
 int thaw_verb(struct lab *lab, const struct options *opt, char **args)
 {
+	const struct deed deed = {
+		.verb = "thaw",
+		.done = "thawed",
+		.what = thaw,
+		.last = true,
+	};
+
 	(void)opt;
-	return for_each(lab, args, "thaw", "thawed", thaw);
+	return for_each(lab, args, &deed);
 }

@@ -142,7 +142,7 @@ int verify_guest(const struct lab *lab, const struct guest_conf *guest,
 {
 	struct agent *agent = agent_open(lab, guest->name);
 	char *question = make_question(guest), *text = NULL, *line, *pos, *why;
-	int64_t end = now_ns() + ANSWER_NS;
+	int64_t end = lab_now(lab) + ANSWER_NS;
 	int ret = LAB_GONE;
 	bool begun;
 	size_t len;
