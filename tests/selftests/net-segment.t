@@ -294,11 +294,20 @@ is "... and n1 reaches n2" "$received" 20
 
 # ---- a guest whose time is not the host's ----
 
-net_lock 1
-check "the join lock is held for a second" test -e "$WORK/locked"
-guest_run tt time-travel=inf-cpu "eth0=switch,$seg" -- 'ls /sys/class/net/ | sed "s/^/has /"'
-check "a guest in virtual time waits for it by the host's clock" grep -q '^has eth0' "$(guest_log tt)"
-wait $!
+tt_waits()
+{
+	find "/proc/$(guest_pid tt)/fd" -lname "$seg/segment" 2>/dev/null | grep -q .
+}
+net_lock 60
+locker=$!
+check "the join lock is held" test -e "$WORK/locked"
+guest_start tt time-travel=inf-cpu "eth0=switch,$seg" -- 'ls /sys/class/net/ | sed "s/^/has /"'
+check "a guest in virtual time has come to it" until_true 20 tt_waits
+sleep 0.5 # of the host's, which wait 2000 times at most
+kill $locker
+guest_wait tt 60
+check "... and waits for it by the host's clock" grep -q '^has eth0' "$(guest_log tt)"
+wait $locker
 
 guest_stop n1
 check "n1 leaves its place to nobody" test -e "$seg/segment"
