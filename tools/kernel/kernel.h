@@ -40,6 +40,11 @@ typedef unsigned long long u64;
 #define ARRAY_SIZE(a)		(sizeof(a) / sizeof((a)[0]))
 #define max_t(type, a, b)	((type)(a) > (type)(b) ? (type)(a) : (type)(b))
 #define min(a, b)		((a) < (b) ? (a) : (b))
+#define max(a, b)		((a) > (b) ? (a) : (b))
+#define NSEC_PER_SEC		1000000000L
+#define NSEC_PER_MSEC		1000000L
+#define mul_u64_u64_div_u64(a, b, by) \
+	((u64)((unsigned __int128)(a) * (b) / (by)))
 #define container_of(ptr, type, member) \
 	((type *)(void *)((char *)(ptr) - offsetof(type, member)))
 #define ilog2(n)		(31 - __builtin_clz(n))

@@ -36,7 +36,6 @@
 #define BACKLOG_FRAMES	1000
 #define BACKLOG_BYTES	(4 * 1024 * 1024)
 
-#define NSEC_PER_SEC	1000000000ULL
 
 /* A frame from the tap. */
 struct tap_frame {
