@@ -193,19 +193,21 @@ int umf_blk_clock_add(struct umf_blk *blk, const struct umf_blk_options *opt,
 {
 	struct umf_blk_clock *clock = &blk->clock;
 
+	if (opt->model && !umf_clock_virtual()) {
+		snprintf(error, UMF_BLK_ERROR_LEN,
+			 "model= is for virtual time; in real time rules do that: delay time=, rate bps=");
+		return -EINVAL;
+	}
 	INIT_LIST_HEAD(&clock->queue);
 	hrtimer_setup(&clock->timer, over, CLOCK_MONOTONIC, HRTIMER_MODE_ABS_SOFT);
+	if (!umf_clock_virtual())
+		return 0;
 	clock->access = opt->shared ? max(ACCESS_DEFAULT, umf_clock_lookahead()) :
 				      ACCESS_DEFAULT;
 	clock->rate = RATE_DEFAULT;
 	clock->flush = FLUSH_DEFAULT;
 	if (!opt->model)
 		return 0;
-	if (!umf_clock_virtual()) {
-		snprintf(error, UMF_BLK_ERROR_LEN,
-			 "model= is for virtual time; in real time rules do that: delay time=, rate bps=");
-		return -EINVAL;
-	}
 	if (!parse_model(opt->model, clock)) {
 		snprintf(error, UMF_BLK_ERROR_LEN,
 			 "model=: must be <access>[:<bytes a second>[:<flush>]], as 100us:1G:1ms; times up to 10s, at least 1k bytes");
